@@ -1,0 +1,1 @@
+//! Verdicts, models, checkers and explanations

@@ -1,0 +1,1 @@
+//! What can go wrong, and when: faults, schedules, the fate of a packet

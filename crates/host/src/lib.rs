@@ -1,0 +1,1 @@
+//! The real runtime of an actor: TCP, durable log, files

@@ -1,0 +1,1 @@
+//! The load engine: paced event loop, sockets, recording

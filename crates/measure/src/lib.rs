@@ -1,0 +1,1 @@
+//! Histograms, windows, statistics, recovery

@@ -1,0 +1,1 @@
+//! The plan file: TOML with spans, defaults, overrides and diagnostics

@@ -1,0 +1,1 @@
+//! The conductor: one flow from plan to verdict; owns the run folder

@@ -1,0 +1,1 @@
+//! Where real nodes run: loopback, network namespaces; links and faults for real

@@ -1,0 +1,1 @@
+//! For tests only: timeline notation, transcripts, small histories

@@ -1,0 +1,1 @@
+//! Raft: a replicated log, and the state machine on it
