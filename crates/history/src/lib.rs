@@ -1,9 +1,21 @@
 //! What clients saw: operations, their outcomes, and the history they make.
 //!
 //! - [`Request`]: what is asked; [`Completion`]: what came of it; [`Operation`]: both, with their times.
-//! - [`History`]: all operations of a run, as the checkers read them.
-//! - [`Recorder`]: writes one fixed-size record per operation, claimed before the request leaves.
+//! - [`History`]: all operations of a run, as the checkers read them. [`History::open`] reads a run folder, JSON Lines or
+//!   Jepsen's EDN and recognises which by the content.
+//! - [`Recorder`]: writes one fixed-size record per operation, claimed before the request leaves and completed in place.
+//! - [`record`]: the 64 bytes of one record; [`segment`]: the files they live in.
 
+mod error;
+#[allow(clippy::module_inception)]
+mod history;
 mod operation;
+pub mod record;
+mod recorder;
+pub mod segment;
 
-pub use operation::{Completion, ErrorKind, Function, NIL, Operation, Outcome, Request};
+pub use error::OpenError;
+pub use history::{Columns, History, Origin};
+pub use operation::{Claim, Completion, ErrorKind, Function, NIL, Operation, Outcome, Phase, Request};
+pub use recorder::{Recorder, Slot};
+pub use segment::ClockDomain;

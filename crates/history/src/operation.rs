@@ -196,6 +196,64 @@ impl Completion {
     }
 }
 
+/// The part of a run that an operation belongs to. The codes are part of the record format: never reuse one.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[repr(u8)]
+pub enum Phase {
+    /// Before the measured part.
+    Warmup = 0,
+    /// The measured part, with its faults. Imported operations belong here.
+    #[default]
+    Load = 1,
+    /// After the last fault has been healed.
+    Settle = 2,
+    /// The reads at the end, on every node.
+    Final = 3,
+}
+
+impl Phase {
+    /// Every phase, in order of its code and of the run.
+    pub const ALL: &[Phase] = &[Phase::Warmup, Phase::Load, Phase::Settle, Phase::Final];
+
+    /// The name in histories and reports.
+    pub fn name(self) -> &'static str {
+        match self {
+            Phase::Warmup => "warmup",
+            Phase::Load => "load",
+            Phase::Settle => "settle",
+            Phase::Final => "final",
+        }
+    }
+
+    /// The phase with this code.
+    pub fn from_code(code: u8) -> Option<Phase> {
+        Self::ALL.get(usize::from(code)).copied()
+    }
+}
+
+impl fmt::Display for Phase {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// What is known of an operation when it is invoked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Claim {
+    /// Who asks.
+    pub process: ProcessId,
+    /// The node that is asked first.
+    pub node: NodeId,
+    /// What is asked.
+    pub request: Request,
+    /// When it should have left, by the load profile.
+    pub due: Time,
+    /// When it is invoked: read before the request leaves.
+    pub sent: Time,
+    /// The part of the run.
+    pub phase: Phase,
+}
+
 /// One request of one logical process, from invocation to completion.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Operation {
@@ -213,4 +271,13 @@ pub struct Operation {
     pub done: Time,
     /// What came of it.
     pub completion: Completion,
+    /// The part of the run.
+    pub phase: Phase,
+}
+
+impl Operation {
+    /// Whether it was still queued in the client at its deadline, so that the system never saw it.
+    pub fn was_never_sent(&self) -> bool {
+        self.completion.error == ErrorKind::NeverSent
+    }
 }
