@@ -97,7 +97,13 @@ impl Histogram {
     /// Counts one operation that took this many nanoseconds.
     #[inline]
     pub fn record(&mut self, nanos: u64) {
-        self.record_many(nanos, 1);
+        let bucket = bucket(nanos.min(LONGEST));
+        self.counts[bucket] += 1;
+        self.use_bucket(bucket);
+        self.finite += 1;
+        self.sum += u128::from(nanos);
+        self.min = self.min.min(nanos);
+        self.max = self.max.max(nanos);
     }
 
     /// Counts an operation that was never answered.
@@ -204,17 +210,6 @@ impl Histogram {
     }
 
     #[inline]
-    fn record_many(&mut self, nanos: u64, count: u64) {
-        let bucket = bucket(nanos.min(LONGEST));
-        self.counts[bucket] += count;
-        self.use_bucket(bucket);
-        self.finite += count;
-        self.sum += u128::from(nanos) * u128::from(count);
-        self.min = self.min.min(nanos);
-        self.max = self.max.max(nanos);
-    }
-
-    #[inline]
     fn use_bucket(&mut self, bucket: usize) {
         if self.used.is_empty() {
             self.used = bucket..bucket + 1;
@@ -226,7 +221,7 @@ impl Histogram {
 
     /// The largest value that a bucket can hold, and none larger than what was recorded.
     fn top(&self, bucket: usize) -> u64 {
-        if bucket + 1 == BUCKETS { self.max } else { (bottom(bucket + 1) - 1).min(self.max) }
+        if bucket + 1 == BUCKETS { self.max } else { top_of(bucket).min(self.max) }
     }
 }
 
@@ -243,7 +238,17 @@ impl fmt::Debug for Histogram {
     }
 }
 
-/// The bucket of a value.
+/// The bucket of a latency.
+pub(crate) fn bucket_of(nanos: u64) -> usize {
+    bucket(nanos.min(LONGEST))
+}
+
+/// The largest latency of a bucket.
+pub(crate) fn top_of(bucket: usize) -> u64 {
+    bottom(bucket + 1) - 1
+}
+
+/// The bucket of a value no larger than `LONGEST`.
 #[inline]
 const fn bucket(nanos: u64) -> usize {
     let shift = (nanos | CUTS).ilog2() - CUT_BITS;
