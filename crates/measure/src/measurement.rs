@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use history::{ErrorKind, Function, Operation, Outcome};
+use history::{ErrorKind, Function, History, Operation, Outcome, Phase};
 
 use crate::histogram::{Histogram, Latency};
 use crate::recovery::{Disturbance, Gaps, Loop, Recovery, recoveries};
@@ -83,8 +83,15 @@ pub struct FunctionFigures {
 }
 
 impl Measurement {
+    /// Measures the load phase of a history.
+    pub fn of(history: &History, span: Span, faults: &[Disturbance], mode: Loop) -> Measurement {
+        let all =
+            || history.iter().chain(history.never_sent.iter()).filter(|operation| operation.phase != Phase::Final);
+        Measurement::new(all, span, faults, mode)
+    }
+
     /// Measures the load phase `span`. Give all operations of the run except the final reads: those due outside of the span
-    /// count only by their completion in it. `operations` is asked for twice.
+    /// count only by their completion in it. `operations` is asked for three times.
     pub fn new<I>(operations: impl Fn() -> I, span: Span, faults: &[Disturbance], mode: Loop) -> Measurement
     where
         I: IntoIterator<Item = Operation>,

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use base::{NodeId, ProcessId, Time};
 use expect_test::{Expect, expect};
-use history::{Completion, ErrorKind, NIL, Operation, Request};
+use history::{Completion, ErrorKind, History, NIL, Operation, Phase, Request};
 
 use crate::recovery::{Disturbance, Loop};
 use crate::*;
@@ -29,6 +29,7 @@ fn operation(index: u64, due: Time, latency: Option<Duration>) -> Operation {
         sent: due,
         done: latency.map_or(Time::MAX, |latency| due + latency),
         completion: latency.map_or(Completion::info(ErrorKind::Timeout), |_| Completion::ok(NIL)),
+        phase: Phase::Load,
     }
 }
 
@@ -97,7 +98,7 @@ fn a_stall_shows_in_the_windows_in_which_it_hurt() {
 
 #[test]
 fn what_got_no_answer_counts_in_every_window_and_percentile() {
-    let measured = measure(&load(|at| (at < 15.0 || at >= 16.0).then(|| millis(2))), &[]);
+    let measured = measure(&load(|at| (!(15.0..16.0).contains(&at)).then(|| millis(2))), &[]);
     assert_eq!(measured.outcomes, Outcomes { ok: 19_000, fail: 0, info: 1000, answered: 19_000 });
     assert_eq!(measured.errors[&ErrorKind::Timeout], 1000);
     assert_eq!(measured.outcomes.error_share(), Some(0.05));
@@ -114,6 +115,16 @@ fn a_refused_compare_and_set_is_an_answer_and_other_failures_are_none() {
     let measured = measure(&operations, &[]);
     assert_eq!(measured.outcomes, Outcomes { ok: 19_998, fail: 2, info: 0, answered: 19_999 });
     assert_eq!(measured.latency.infinite(), 1);
+}
+
+#[test]
+fn a_history_is_measured_without_its_final_reads_and_with_what_was_never_sent() {
+    let mut operations = load(|_| Some(millis(2)));
+    operations[7].completion = Completion::fail(ErrorKind::NeverSent);
+    operations.push(Operation { phase: Phase::Final, ..operation(20_000, seconds(19.0), Some(millis(2))) });
+    let measured = Measurement::of(&History::from_operations(operations), SPAN, &[], Loop::Open);
+    assert_eq!(measured.outcomes, Outcomes { ok: 19_999, fail: 1, info: 0, answered: 19_999 });
+    assert_eq!(measured.errors[&ErrorKind::NeverSent], 1);
 }
 
 #[test]
