@@ -1,1 +1,29 @@
-//! Where real nodes run: loopback, network namespaces; links and faults for real
+//! Where real nodes run, and how their world is broken for real.
+//!
+//! - [`Testbed`]: nodes that can be started, killed, paused, and links between them that can be cut, slowed and healed. Every
+//!   change answers with [`Evidence`] that it happened, read back from the kernel or counted on the link.
+//! - [`Loopback`]: operating-system processes on 127.0.0.1; each link runs through a [`relay`](Relay). No privilege needed.
+//! - [`Namespaces`]: one network namespace per node, partitions by nftables. Needs root.
+//! - [`Registry`]: who owns what on this machine, so that everything is undone when a run ends, panics or is killed.
+//! - [`scan_log`]: panics and fatal lines in the logs of nodes.
+
+mod error;
+mod evidence;
+mod layout;
+mod link;
+mod loopback;
+mod nodes;
+mod ports;
+mod process;
+mod registry;
+mod supervisor;
+#[allow(clippy::module_inception)]
+mod testbed;
+
+pub use error::Error;
+pub use evidence::{Evidence, Exit, LinkCounters, NodeNumber};
+pub use layout::{Layout, NodeAddress, PortSpec};
+pub use link::LinkRule;
+pub use loopback::{Loopback, LoopbackOptions};
+pub use registry::{Guard, Registry, RunTag, Swept};
+pub use testbed::{Capability, ClientNamespace, Lack, LinkChange, NodeSpec, Testbed};

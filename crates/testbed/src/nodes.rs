@@ -1,0 +1,207 @@
+//! The processes of nodes, however their network is made: start, signal, look, stop.
+
+use std::collections::BTreeMap;
+use std::fs::OpenOptions;
+use std::io::Write;
+use std::os::fd::OwnedFd;
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use base::NodeId;
+use rustix::process::Signal;
+
+use crate::error::{Context, Error, Result};
+use crate::evidence::{Evidence, Exit};
+use crate::process::{self, Process};
+use crate::registry::{NODE_VARIABLE, RUN_VARIABLE, RunTag};
+use crate::supervisor::Supervisor;
+use crate::testbed::NodeSpec;
+
+/// How long a process may take to end after SIGKILL, or to stop after SIGSTOP. One in an uninterruptible disk wait takes longer
+/// than any other; after this the bench gives up and says so.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// The nodes of one testbed.
+pub(crate) struct Nodes {
+    tag: RunTag,
+    supervisor: Supervisor,
+    slots: BTreeMap<NodeId, Slot>,
+    /// A node's own network namespace: handle and inode.
+    networks: BTreeMap<NodeId, (Arc<OwnedFd>, u64)>,
+}
+
+struct Slot {
+    child: Child,
+    /// Set once the child was collected.
+    exit: Option<Exit>,
+    starts: u32,
+}
+
+impl Nodes {
+    pub fn new(tag: RunTag) -> Result<Self> {
+        let supervisor = Supervisor::new().context(|| "start the supervisor thread".to_string())?;
+        Ok(Nodes { tag, supervisor, slots: BTreeMap::new(), networks: BTreeMap::new() })
+    }
+
+    /// From now on the node's processes start in this namespace and are found by it.
+    pub fn place(&mut self, node: NodeId, network: Arc<OwnedFd>, inode: u64) {
+        self.networks.insert(node, (network, inode));
+    }
+
+    pub fn start(&mut self, node: NodeId, spec: &NodeSpec) -> Result<Evidence> {
+        if self.is_running(node) {
+            return Err(Error::State(format!("{node} is already running")));
+        }
+        let starts = self.slots.get(&node).map_or(0, |slot| slot.starts) + 1;
+        let command = self.command(node, spec, starts)?;
+        let network = self.networks.get(&node).map(|(network, _)| network.clone());
+        let spawned = self.supervisor.spawn(command, network);
+        let child = spawned.map_err(|source| why_not_started(node, spec, source))?;
+        let pid = child.id();
+        self.slots.insert(node, Slot { child, exit: None, starts });
+        if let Some(process) = Process::look(pid) {
+            self.tag.record(|entry| entry.add_process(process))?;
+        }
+        Ok(Evidence::Started { node: node.into(), pid })
+    }
+
+    pub fn kill(&mut self, node: NodeId) -> Result<Evidence> {
+        let (pids, left) = process::kill_until_gone(|| self.find(node), PATIENCE);
+        if let Some(process) = left.first() {
+            return Err(Error::State(format!(
+                "process {} of {node} survives SIGKILL in state {}",
+                process.pid, process.state
+            )));
+        }
+        Ok(Evidence::Killed { node: node.into(), pids, exit: self.exit_status(node) })
+    }
+
+    pub fn pause(&mut self, node: NodeId) -> Result<Evidence> {
+        let states = self.signal_until(node, Signal::STOP, |state| state == 'T');
+        Ok(Evidence::Paused { node: node.into(), states })
+    }
+
+    pub fn resume(&mut self, node: NodeId) -> Result<Evidence> {
+        let states = self.signal_until(node, Signal::CONT, |state| state != 'T');
+        Ok(Evidence::Resumed { node: node.into(), states })
+    }
+
+    pub fn is_running(&mut self, node: NodeId) -> bool {
+        self.collect(node);
+        match self.slots.get(&node) {
+            None => false,
+            Some(slot) if slot.exit.is_none() => true,
+            // The first process may have been a script that left a daemon behind.
+            Some(_) => !self.find(node).is_empty(),
+        }
+    }
+
+    pub fn exit_status(&mut self, node: NodeId) -> Option<Exit> {
+        self.collect(node);
+        self.slots.get(&node)?.exit
+    }
+
+    pub fn stop_all(&mut self, grace: Duration) -> Result<Vec<Evidence>> {
+        let nodes: Vec<NodeId> = self.slots.keys().copied().collect();
+        for node in &nodes {
+            for process in self.find(*node) {
+                process.signal(Signal::TERM);
+                // A stopped process gets the signal only once it goes on.
+                process.signal(Signal::CONT);
+            }
+        }
+        let deadline = Instant::now() + grace;
+        while Instant::now() < deadline && nodes.iter().any(|node| !self.find(*node).is_empty()) {
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        nodes.into_iter().map(|node| self.stopped(node)).collect()
+    }
+
+    fn stopped(&mut self, node: NodeId) -> Result<Evidence> {
+        let Evidence::Killed { node, pids, exit } = self.kill(node)? else { unreachable!("kill answers with a kill") };
+        Ok(Evidence::Stopped { node, exit, forced: !pids.is_empty() })
+    }
+
+    /// Every living process of the node: those of its session, those that carry its tag (daemons leave the session), those in
+    /// its namespace (some overwrite their environment).
+    fn find(&mut self, node: NodeId) -> Vec<Process> {
+        self.collect(node);
+        let Some(slot) = self.slots.get(&node) else { return Vec::new() };
+        let session = slot.child.id();
+        let inode = self.networks.get(&node).map(|(_, inode)| *inode);
+        let run = format!("{RUN_VARIABLE}={}", self.tag.run());
+        let name = format!("{NODE_VARIABLE}={node}");
+        process::find(|process| {
+            process.session == session
+                || (inode.is_some() && process.network() == inode)
+                || (process.carries(&run) && process.carries(&name))
+        })
+    }
+
+    /// Collects the child if it has ended, so that it does not stay behind as a zombie.
+    fn collect(&mut self, node: NodeId) {
+        let Some(slot) = self.slots.get_mut(&node).filter(|slot| slot.exit.is_none()) else { return };
+        if let Ok(Some(status)) = slot.child.try_wait() {
+            slot.exit = Some(status.into());
+        }
+    }
+
+    /// Sends the signal to every process of the node, also to those that forks add meanwhile, until all are in a wanted state
+    /// or patience ends; returns what /proc says then.
+    fn signal_until(&mut self, node: NodeId, signal: Signal, wanted: impl Fn(char) -> bool) -> Vec<(u32, char)> {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            let found = self.find(node);
+            found.iter().filter(|process| !wanted(process.state)).for_each(|process| process.signal(signal));
+            if found.iter().all(|process| wanted(process.state)) || Instant::now() > deadline {
+                return found.iter().map(|process| (process.pid, process.state)).collect();
+            }
+            std::thread::sleep(Duration::from_micros(200));
+        }
+    }
+
+    fn command(&self, node: NodeId, spec: &NodeSpec, starts: u32) -> Result<Command> {
+        let log = open_log(&spec.log, node, starts).context(|| format!("open the log `{}`", spec.log.display()))?;
+        let errors = log.try_clone().context(|| "duplicate the log's handle".to_string())?;
+        let mut command = Command::new(&spec.program);
+        command.args(&spec.args).current_dir(&spec.dir).envs(spec.env.iter().map(|(key, value)| (key, value)));
+        command.env(RUN_VARIABLE, self.tag.run()).env(NODE_VARIABLE, node.to_string());
+        command.stdin(Stdio::null()).stdout(log).stderr(errors);
+        Ok(command)
+    }
+}
+
+impl Drop for Nodes {
+    fn drop(&mut self) {
+        let nodes: Vec<NodeId> = self.slots.keys().copied().collect();
+        for node in nodes {
+            // Whatever survives is named in the registry, which the guard and the next start work off.
+            let _ = self.kill(node);
+        }
+    }
+}
+
+fn open_log(path: &Path, node: NodeId, starts: u32) -> std::io::Result<std::fs::File> {
+    let mut log = OpenOptions::new().create(true).append(true).open(path)?;
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    writeln!(
+        log,
+        "---- assize: start {starts} of {node}, unix time {}.{:03} ----",
+        now.as_secs(),
+        now.subsec_millis()
+    )?;
+    Ok(log)
+}
+
+fn why_not_started(node: NodeId, spec: &NodeSpec, source: std::io::Error) -> Error {
+    let program = spec.program.display().to_string();
+    if !spec.dir.is_dir() {
+        return Error::State(format!("cannot start {node}: its directory `{}` does not exist", spec.dir.display()));
+    }
+    if source.kind() == std::io::ErrorKind::NotFound {
+        return Error::MissingProgram { program, package: None, purpose: format!("needed to start {node}") };
+    }
+    Error::Io { what: format!("start {node} with `{program}`"), source }
+}
