@@ -1,0 +1,121 @@
+//! The engine measures what is true: a server whose service times are known, and a generator that is starved on purpose.
+
+mod toy;
+
+use std::time::{Duration, Instant};
+
+use history::Phase;
+use load::{Control, Engine, EngineOptions, Limit, Stage, StageReport, Work};
+use measure::Trust;
+use toy::{Reply, Server, Stall, ToyClient, Writes};
+use workload::Profile;
+
+const fn ms(n: u64) -> Duration {
+    Duration::from_millis(n)
+}
+
+fn run(server: &Server, profile: Profile, lasts: Duration, on_tick: impl FnMut(&load::Tick)) -> StageReport {
+    let mut options = EngineOptions::new(vec![server.address], |_| Box::new(ToyClient::new(1)));
+    options.processes = 64;
+    let mut engine = Engine::new(options, None, Instant::now()).unwrap();
+    let work = Work::Load { profile: &profile, generator: &mut Writes, limit: Limit::Time(lasts) };
+    let stage = Stage { phase: Phase::Load, work, drain: ms(2000) };
+    engine.run(stage, &Control::new(), on_tick).unwrap()
+}
+
+fn quantile_ms(report: &StageReport, quantile: f64) -> f64 {
+    report.latency.percentile(quantile).expect("operations were measured").micros() / 1e3
+}
+
+/// Repeats a measurement that another program disturbed (the engine says so itself, or the machine's noise moved it) a few times:
+/// the truth must come out in one of them.
+fn comes_true(mut measure: impl FnMut() -> StageReport, is_true: impl Fn(&StageReport) -> bool) -> StageReport {
+    let mut seen = Vec::new();
+    for _ in 0..6 {
+        let report = measure();
+        if is_true(&report) {
+            return report;
+        }
+        seen.push(format!("{report}; {}", report.machine));
+    }
+    panic!("never measured what is true:\n{}", seen.join("\n"));
+}
+
+#[test]
+fn percentiles_and_rate_are_those_of_the_script() {
+    // 90 % take 1 ms, the others 5 ms: p50 is 1 ms, p99 is 5 ms.
+    let server = Server::start(|value| Reply::After(if value % 10 == 0 { ms(5) } else { ms(1) }), None);
+    let report = comes_true(
+        || run(&server, Profile::constant(2000.0), ms(1500), |_| {}),
+        |report| {
+            let (p50, p99) = (quantile_ms(report, 0.5), quantile_ms(report, 0.99));
+            (1.0..1.2).contains(&p50) && (5.0..5.5).contains(&p99)
+        },
+    );
+    assert_eq!(report.asked, 3000);
+    assert_eq!(report.counts.ok, 3000);
+    assert!((report.asked_per_s() - 2000.0).abs() < 2.0, "{report}");
+    assert!(report.achieved_per_s() > 1980.0, "{report}");
+    assert!(!report.machine.cpu.is_zero(), "{report}");
+}
+
+#[test]
+fn a_stall_is_seen_by_every_operation_that_was_due_in_it() {
+    // 400 of 6000 arrivals wait 0..200 ms: 1 % waits longer than 200 * (1 - 60/400) = 170 ms, half wait no time.
+    let script = |_| Reply::After(Duration::ZERO);
+    let measure = || {
+        let server = Server::start(script, Some(Stall { at: ms(1000), lasts: ms(200) }));
+        run(&server, Profile::constant(2000.0), ms(3000), |_| {})
+    };
+    let report = comes_true(measure, |report| {
+        quantile_ms(report, 0.5) < 0.2 && (153.0..187.0).contains(&quantile_ms(report, 0.99))
+    });
+    assert_eq!((report.asked, report.counts.ok), (6000, 6000));
+    assert!(report.achieved_per_s() > 1990.0, "{report}");
+    // The stall is the system's fault: most of the wait is for a free process, none is the generator's.
+    assert!(report.waiting.percentile(0.99).unwrap().micros() > 100_000.0, "{report}");
+    assert!(
+        report.most_queued > 250,
+        "64 processes are stuck, the other arrivals of 200 ms queue: {}",
+        report.most_queued
+    );
+}
+
+#[test]
+fn a_starved_generator_is_not_trusted() {
+    let server = Server::start(|_| Reply::After(Duration::ZERO), None);
+    let report = run(&server, Profile::constant(1000.0), ms(1000), |_| std::thread::sleep(ms(60)));
+    let Trust::Untrusted(reason) = report.trust() else { panic!("trusted: {report}") };
+    assert!(reason.contains("the load generator was late"), "{reason}");
+    assert_eq!(report.counts.ok, 1000, "what was late was still sent");
+    assert!(report.waiting.percentile(0.5).unwrap().micros() < 1.0, "processes were free: {report}");
+}
+
+#[test]
+fn a_starved_closed_loop_is_not_trusted_either() {
+    let server = Server::start(|_| Reply::After(ms(1)), None);
+    let report = run(&server, Profile::closed(8), ms(1000), |_| std::thread::sleep(ms(60)));
+    // Eight in thousands of operations are hit: far less than 1 %, and the p99 is right. Starve it more often.
+    assert!(report.asked > 1000, "{report}");
+    let busy = Server::start(|_| Reply::After(ms(40)), None);
+    let report = run(&busy, Profile::closed(64), ms(1000), |_| std::thread::sleep(ms(200)));
+    assert!(!report.trust().is_trusted(), "{report}");
+}
+
+/// The case of the literature: 5000/s for 10 s with one stall of 200 ms. p99 is 100 ms, p99.9 is 190 ms.
+#[test]
+#[ignore = "takes ten seconds and a quiet machine"]
+fn ten_seconds_at_5000_per_second_with_a_stall() {
+    let measure = || {
+        let server = Server::start(|_| Reply::After(Duration::ZERO), Some(Stall { at: ms(5000), lasts: ms(200) }));
+        let report = run(&server, Profile::constant(5000.0), ms(10_000), |_| {});
+        println!("{report}; p99.9 {:.1} ms; {}", quantile_ms(&report, 0.999), report.machine);
+        report
+    };
+    let report = comes_true(measure, |report| {
+        quantile_ms(report, 0.5) < 0.2
+            && (90.0..112.0).contains(&quantile_ms(report, 0.99))
+            && (180.0..200.0).contains(&quantile_ms(report, 0.999))
+    });
+    assert!((report.achieved_per_s() - 5000.0).abs() < 5.0, "{report}");
+}
