@@ -1,1 +1,36 @@
-//! The simulated world: clock, network, disks, crashes, trace
+//! The simulated world: servers and clients of one protocol in one thread, in virtual time, on a network, disks and clocks
+//! that fail on command. One seed is one exact run.
+//!
+//! - [`World`]: the cluster and what can be done to it. [`Options`]: how it behaves.
+//! - [`Network`], [`Disk`], [`Clock`]: what surrounds the participants.
+//! - [`FaultMix`], [`Trial`]: random faults, and the run in two phases (safety under faults, then progress without).
+//! - [`Recording`]: the decisions of a run, from which it can be repeated.
+//! - [`script`]: scenarios written as commands, answered with what happened.
+//!
+//! Inside, one `core` that knows no protocol (queue, links, disks, clocks, operations, trace) and a small generic `troupe`
+//! (actors, messages under way, oracles) behind a trait that speaks of slot numbers: a new protocol compiles one `step`.
+
+mod choices;
+mod core;
+mod disk;
+mod event;
+mod faults;
+mod network;
+mod operations;
+mod queue;
+pub mod script;
+mod slab;
+mod trace;
+mod troupe;
+mod world;
+
+#[cfg(test)]
+mod tests;
+
+pub use choices::Recording;
+pub use core::{Clock, Options, Violation};
+pub use disk::{Disk, Unsynced};
+pub use faults::{Failure, FaultMix, Trial};
+pub use network::Network;
+pub use trace::{Line, Transcript};
+pub use world::World;

@@ -1,1 +1,5 @@
-//! For tests only: timeline notation, transcripts, small histories
+//! For tests only.
+//!
+//! - [`script`]: folders of scenarios, played and compared with what they say.
+
+pub mod script;

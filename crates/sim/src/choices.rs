@@ -1,0 +1,210 @@
+//! Where every random decision of a world comes from, so that a run can be recorded, replayed, mutated and shrunk.
+//!
+//! A decision is `choose(stream, n)`: a number below `n`. Streams are separate (one a participant and purpose), so that an
+//! edit to one does not shift the decisions of another. 0 is always the dullest choice: shortest latency, no loss, no crash.
+
+use base::{Rng, Seed};
+
+/// Which sequence of decisions one belongs to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Stream(u32);
+
+impl Stream {
+    /// What the fault driver does.
+    pub(crate) const FAULTS: Stream = Stream(0);
+    /// How simultaneous events are ordered.
+    pub(crate) const TIES: Stream = Stream(1);
+    /// What the clients' driver does.
+    pub(crate) const LOAD: Stream = Stream(2);
+
+    const FIXED: u32 = 3;
+
+    /// The fate of what a participant sends.
+    pub(crate) fn network(who: u16) -> Stream {
+        Stream(Self::FIXED + 3 * u32::from(who))
+    }
+
+    /// How long a participant's syncs take, and what a crash keeps.
+    pub(crate) fn disk(who: u16) -> Stream {
+        Stream(Self::FIXED + 3 * u32::from(who) + 1)
+    }
+
+    /// The seed of a participant's own random stream, drawn at each boot.
+    pub(crate) fn boot(who: u16) -> Stream {
+        Stream(Self::FIXED + 3 * u32::from(who) + 2)
+    }
+}
+
+/// The decisions of one run, enough to repeat it: a seed for what is not written down, and what is.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Recording {
+    seed: Seed,
+    streams: Vec<Vec<u32>>,
+}
+
+impl Recording {
+    /// How many decisions are written down.
+    pub fn len(&self) -> usize {
+        self.streams.iter().map(Vec::len).sum()
+    }
+
+    /// Whether no decision is written down.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// The recording as bytes: seed, number of streams, then each stream's length and decisions, all as LEB128 numbers.
+    pub fn to_bytes(&self) -> Vec<u8> {
+        let mut bytes = Vec::with_capacity(self.len() * 3 + 16);
+        put(&mut bytes, self.seed.0);
+        put(&mut bytes, self.streams.len() as u64);
+        for stream in &self.streams {
+            put(&mut bytes, stream.len() as u64);
+            stream.iter().for_each(|&choice| put(&mut bytes, u64::from(choice)));
+        }
+        bytes
+    }
+
+    /// Reads what [`to_bytes`](Self::to_bytes) made. Bytes that end early are an error.
+    pub fn from_bytes(bytes: &[u8]) -> Result<Self, String> {
+        let mut rest = bytes;
+        let seed = Seed(take(&mut rest)?);
+        let count = take(&mut rest)?;
+        let mut streams = Vec::new();
+        for _ in 0..count {
+            let length = take(&mut rest)?;
+            let mut stream = Vec::new();
+            for _ in 0..length {
+                let choice = take(&mut rest)?;
+                stream.push(u32::try_from(choice).map_err(|_| format!("choice {choice} is out of range"))?);
+            }
+            streams.push(stream);
+        }
+        if rest.is_empty() { Ok(Recording { seed, streams }) } else { Err(format!("{} bytes too many", rest.len())) }
+    }
+}
+
+/// The source of decisions: draws from the seed, or repeats a recording and draws where it ends.
+pub(crate) struct Choices {
+    seed: Seed,
+    tapes: Vec<Tape>,
+    recording: bool,
+    replay: Option<Recording>,
+}
+
+struct Tape {
+    rng: Rng,
+    written: Vec<u32>,
+    replay: Vec<u32>,
+    played: usize,
+}
+
+impl Choices {
+    /// Decisions drawn from `seed`; written down if `recording`.
+    pub(crate) fn new(seed: Seed, recording: bool) -> Self {
+        Choices { seed, tapes: Vec::new(), recording, replay: None }
+    }
+
+    /// The decisions of `recording` again; where a stream ends, drawn from its seed.
+    pub(crate) fn replay(recording: Recording) -> Self {
+        Choices { seed: recording.seed, tapes: Vec::new(), recording: true, replay: Some(recording) }
+    }
+
+    /// What was decided so far.
+    pub(crate) fn recording(&self) -> Recording {
+        Recording { seed: self.seed, streams: self.tapes.iter().map(|tape| tape.written.clone()).collect() }
+    }
+
+    /// A number below `bound`. 0 and 1 leave nothing to decide and draw nothing.
+    #[inline]
+    pub(crate) fn choose(&mut self, stream: Stream, bound: u32) -> u32 {
+        if bound <= 1 {
+            return 0;
+        }
+        self.decide(stream, |rng| rng.below(u64::from(bound)) as u32).min(bound - 1)
+    }
+
+    /// True with this probability. Written down as 0 or 1, not as the number drawn.
+    #[inline]
+    pub(crate) fn flip(&mut self, stream: Stream, probability: f64) -> bool {
+        probability > 0.0 && self.decide(stream, |rng| u32::from(rng.chance(probability))) != 0
+    }
+
+    #[inline]
+    fn decide(&mut self, stream: Stream, draw: impl FnOnce(&mut Rng) -> u32) -> u32 {
+        if stream.0 as usize >= self.tapes.len() {
+            self.grow(stream);
+        }
+        let tape = &mut self.tapes[stream.0 as usize];
+        // The generator advances during a replay too, so that what follows the end of a tape does not depend on its length.
+        let drawn = draw(&mut tape.rng);
+        if !self.recording {
+            return drawn;
+        }
+        let choice = tape.replay.get(tape.played).copied().unwrap_or(drawn);
+        tape.played += 1;
+        tape.written.push(choice);
+        choice
+    }
+
+    #[cold]
+    fn grow(&mut self, stream: Stream) {
+        for index in self.tapes.len()..=stream.0 as usize {
+            let replay = self.replay.as_mut().and_then(|r| r.streams.get_mut(index)).map(std::mem::take);
+            let rng = self.seed.nth(index as u64).rng();
+            self.tapes.push(Tape { rng, written: Vec::new(), replay: replay.unwrap_or_default(), played: 0 });
+        }
+    }
+}
+
+fn put(bytes: &mut Vec<u8>, mut number: u64) {
+    while number >= 0x80 {
+        bytes.push(number as u8 | 0x80);
+        number >>= 7;
+    }
+    bytes.push(number as u8);
+}
+
+fn take(bytes: &mut &[u8]) -> Result<u64, String> {
+    let mut number = 0u64;
+    for shift in (0..64).step_by(7) {
+        let (&byte, rest) = bytes.split_first().ok_or("the recording ends early")?;
+        *bytes = rest;
+        number |= u64::from(byte & 0x7f) << shift;
+        if byte < 0x80 {
+            return Ok(number);
+        }
+    }
+    Err("a number of the recording is too long".into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_recording_survives_its_bytes() {
+        let mut choices = Choices::new(Seed(u64::MAX), true);
+        for who in 0..5 {
+            choices.choose(Stream::network(who), 1_000_000);
+            choices.flip(Stream::FAULTS, 0.5);
+        }
+        let recording = choices.recording();
+        assert_eq!(recording.len(), 10);
+        let bytes = recording.to_bytes();
+        assert_eq!(Recording::from_bytes(&bytes), Ok(recording));
+        assert!(Recording::from_bytes(&bytes[..bytes.len() - 1]).is_err());
+    }
+
+    #[test]
+    fn an_edit_to_one_stream_leaves_the_others_alone() {
+        let run = |extra: bool| {
+            let mut choices = Choices::new(Seed(1), false);
+            if extra {
+                choices.choose(Stream::disk(0), 100);
+            }
+            (0..4).map(|_| choices.choose(Stream::network(1), 1000)).collect::<Vec<_>>()
+        };
+        assert_eq!(run(false), run(true));
+    }
+}

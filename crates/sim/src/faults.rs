@@ -1,0 +1,303 @@
+//! Faults by the clock and by what a node does, and the two-phase trial: safety under faults, then progress without.
+
+use std::time::Duration;
+
+use base::{NodeId, Seed, Time};
+use fault::LinkRule;
+
+use crate::choices::Stream;
+use crate::core::{Core, Violation};
+use crate::event::{Event, Who};
+use crate::network::between;
+use crate::trace::Transcript;
+use crate::world::{World, show_groups};
+
+/// Which faults strike, how often and for how long. Zero means never.
+#[derive(Clone, Debug)]
+pub struct FaultMix {
+    /// Mean time between crashes, and how long a node stays down (from, to).
+    pub crash: (Duration, (Duration, Duration)),
+    /// Mean time between partitions, and how long one lasts.
+    pub partition: (Duration, (Duration, Duration)),
+    /// Mean time between pauses, and how long one lasts.
+    pub pause: (Duration, (Duration, Duration)),
+    /// The share of steps with a write after which the node crashes, at once or within two syncs: before the write is
+    /// durable, or after it. Finds lost promises far sooner than crashes by the clock.
+    pub crash_after_write: f64,
+    /// Most nodes that are down at once.
+    pub most_down: usize,
+}
+
+impl FaultMix {
+    /// No faults: to be filled in.
+    pub fn none() -> Self {
+        let never = (Duration::ZERO, (Duration::ZERO, Duration::ZERO));
+        FaultMix { crash: never, partition: never, pause: never, crash_after_write: 0.0, most_down: usize::MAX }
+    }
+
+    /// A crash about every 2 s (down 50 ms to 1 s), a partition about every 3 s (100 ms to 2 s), a pause about every 5 s
+    /// (50 ms to 1 s), and now and then a crash right after a write.
+    pub fn rough() -> Self {
+        let ms = Duration::from_millis;
+        FaultMix {
+            crash: (ms(2000), (ms(50), ms(1000))),
+            partition: (ms(3000), (ms(100), ms(2000))),
+            pause: (ms(5000), (ms(50), ms(1000))),
+            crash_after_write: 0.002,
+            most_down: usize::MAX,
+        }
+    }
+
+    fn of(&self, kind: Kind) -> (Duration, (Duration, Duration)) {
+        match kind {
+            Kind::Crash => self.crash,
+            Kind::Partition => self.partition,
+            Kind::Pause => self.pause,
+        }
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    Crash,
+    Partition,
+    Pause,
+}
+
+const KINDS: [Kind; 3] = [Kind::Crash, Kind::Partition, Kind::Pause];
+
+/// The faults that are in force, and those to come.
+#[derive(Debug, Default)]
+pub(crate) struct Storm {
+    mix: Option<FaultMix>,
+    /// Counts storms: what an earlier one queued is void.
+    round: u32,
+    active: Vec<Active>,
+}
+
+#[derive(Clone, Debug)]
+enum Active {
+    Down(NodeId),
+    Paused(NodeId),
+    Cut(Vec<(Who, Who)>),
+}
+
+/// A run in two phases: faults for a while, then none and a demand for progress.
+#[derive(Clone, Debug)]
+pub struct Trial {
+    /// What strikes in the first phase.
+    pub faults: FaultMix,
+    /// How long it lasts.
+    pub storm: Duration,
+    /// How long after it every driven client may take until an operation that it invoked in the calm ends `ok`.
+    pub progress_within: Duration,
+}
+
+/// Why a trial failed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Failure {
+    /// A promise was broken.
+    Unsafe(Violation),
+    /// Nothing was broken, but after the faults some clients got no answer in time.
+    Stuck {
+        /// The clients without progress, from 0.
+        clients: Vec<u32>,
+        /// How long they waited.
+        waited: Duration,
+        /// What the run is repeated from.
+        seed: Seed,
+    },
+}
+
+impl std::fmt::Display for Failure {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Failure::Unsafe(violation) => violation.fmt(f),
+            Failure::Stuck { clients, waited, seed } => {
+                let waited = base::units::show_duration(*waited);
+                write!(f, "no progress: {} clients got no `ok` in {waited} without faults (seed {seed})", clients.len())
+            }
+        }
+    }
+}
+
+impl std::error::Error for Failure {}
+
+impl From<Violation> for Failure {
+    fn from(violation: Violation) -> Self {
+        Failure::Unsafe(violation)
+    }
+}
+
+impl World {
+    /// Runs a trial. The world must have driven clients ([`World::drive`]), whose load must outlast it.
+    pub fn trial(&mut self, trial: &Trial) -> Result<(), Failure> {
+        self.begin_storm(trial.faults.clone());
+        self.run_for(trial.storm)?;
+        self.calm();
+        let calm = self.now();
+        let done = self.run_until(trial.progress_within, progress_check(calm))?;
+        if done {
+            return Ok(());
+        }
+        let clients = self.core.operations.without_progress(calm);
+        Err(Failure::Stuck { clients, waited: trial.progress_within, seed: self.core.options.seed })
+    }
+
+    /// Lets faults strike from now on.
+    pub fn begin_storm(&mut self, mix: FaultMix) {
+        self.core.storm.mix = Some(mix);
+        self.core.storm.round += 1;
+        (0..KINDS.len() as u8).for_each(|kind| self.schedule_strike(kind));
+    }
+
+    /// Ends all faults, those made by hand too: links are healed, paused nodes go on, dead ones restart.
+    pub fn calm(&mut self) {
+        self.core.storm = Storm { round: self.core.storm.round + 1, ..Storm::default() };
+        self.heal();
+        for node in NodeId::all(self.core.servers) {
+            self.resume(node);
+            self.restart(node);
+        }
+    }
+
+    fn schedule_strike(&mut self, kind: u8) {
+        let Some(mix) = &self.core.storm.mix else { return };
+        let mean = mix.of(KINDS[usize::from(kind)]).0.as_nanos() as u64;
+        if mean > 0 {
+            let after = between(&mut self.core.choices, Stream::FAULTS, 0, 2 * mean);
+            let round = self.core.storm.round;
+            self.core.queue.push(self.core.now + Duration::from_nanos(after), Event::Strike { kind, round });
+        }
+    }
+
+    pub(crate) fn strike(&mut self, kind: u8, round: u32) {
+        if self.core.storm.round != round {
+            return;
+        }
+        let struck = match KINDS[usize::from(kind)] {
+            Kind::Crash => self.strike_down(),
+            Kind::Partition => self.strike_links(),
+            Kind::Pause => self.strike_still(),
+        };
+        if let Some(active) = struck {
+            self.schedule_relief(active, KINDS[usize::from(kind)]);
+        }
+        self.schedule_strike(kind);
+    }
+
+    fn schedule_relief(&mut self, active: Active, kind: Kind) {
+        let Some(mix) = &self.core.storm.mix else { return };
+        let (least, most) = mix.of(kind).1;
+        let lasts = between(&mut self.core.choices, Stream::FAULTS, least.as_nanos() as u64, most.as_nanos() as u64);
+        let (fault, round) = (self.core.storm.active.len() as u32, self.core.storm.round);
+        self.core.storm.active.push(active);
+        self.core.queue.push(self.core.now + Duration::from_nanos(lasts), Event::Relent { fault, round });
+    }
+
+    /// Undoes one fault.
+    pub(crate) fn relent(&mut self, fault: u32, round: u32) {
+        if self.core.storm.round != round {
+            return;
+        }
+        match self.core.storm.active[fault as usize].clone() {
+            Active::Down(node) => self.restart(node),
+            Active::Paused(node) => self.resume(node),
+            Active::Cut(links) => {
+                links.iter().for_each(|&(from, to)| self.core.links.set(from, to, None));
+                self.tell("a partition ends".into());
+            }
+        }
+    }
+
+    /// The node that has just written crashes, if it is still up.
+    pub(crate) fn trip(&mut self, who: Who, round: u32) {
+        let node = NodeId(who.0);
+        if self.core.storm.round == round && self.may_crash(node) {
+            self.crash(node);
+            self.schedule_relief(Active::Down(node), Kind::Crash);
+        }
+    }
+
+    fn strike_down(&mut self) -> Option<Active> {
+        let node = self.victim();
+        self.may_crash(node).then(|| {
+            self.crash(node);
+            Active::Down(node)
+        })
+    }
+
+    fn strike_still(&mut self) -> Option<Active> {
+        let node = self.victim();
+        self.is_up(node).then(|| {
+            self.pause(node);
+            Active::Paused(node)
+        })
+    }
+
+    /// One node alone, a random split, or one direction of one node's links.
+    fn strike_links(&mut self) -> Option<Active> {
+        let (shape, victim) = (self.core.choices.choose(Stream::FAULTS, 4), self.victim());
+        let all: Vec<NodeId> = NodeId::all(self.core.servers).collect();
+        let (inside, outside): (Vec<NodeId>, Vec<NodeId>) = match shape {
+            1 => all.into_iter().partition(|_| self.core.choices.choose(Stream::FAULTS, 2) == 1),
+            _ => all.into_iter().partition(|node| *node == victim),
+        };
+        let out = inside.iter().flat_map(|a| outside.iter().map(move |b| (Who(a.0), Who(b.0))));
+        let cut: Vec<(Who, Who)> = match shape {
+            2 => out.collect(),
+            3 => out.map(|(a, b)| (b, a)).collect(),
+            _ => out.flat_map(|(a, b)| [(a, b), (b, a)]).collect(),
+        };
+        cut.iter().for_each(|&(from, to)| self.core.links.set(from, to, Some(LinkRule::CUT)));
+        let groups = show_groups(&[inside, outside]);
+        self.tell(match shape {
+            2 => format!("partition {groups}, outwards only"),
+            3 => format!("partition {groups}, inwards only"),
+            _ => format!("partition {groups}"),
+        });
+        (!cut.is_empty()).then_some(Active::Cut(cut))
+    }
+
+    fn victim(&mut self) -> NodeId {
+        NodeId(self.core.choices.choose(Stream::FAULTS, self.core.servers as u32) as u16)
+    }
+
+    fn may_crash(&self, node: NodeId) -> bool {
+        let down = NodeId::all(self.core.servers).filter(|node| !self.is_up(*node)).count();
+        self.is_up(node) && self.core.storm.mix.as_ref().is_some_and(|mix| down < mix.most_down)
+    }
+}
+
+impl Core {
+    /// A server has written: by chance it will crash about when the write becomes durable.
+    pub(crate) fn trip_after_write(&mut self, who: Who) {
+        let Some(mix) = &self.storm.mix else { return };
+        if who.index() < self.servers && self.choices.flip(Stream::FAULTS, mix.crash_after_write) {
+            let after = match self.choices.choose(Stream::FAULTS, 2) {
+                0 => 0, // right after the step: its `send_now` messages are out, its writes are not durable
+                _ => between(&mut self.choices, Stream::FAULTS, 0, 2 * self.options.disk.sync.1.as_nanos() as u64),
+            };
+            self.queue.push(self.now + Duration::from_nanos(after), Event::Trip { who, round: self.storm.round });
+        }
+    }
+
+    pub(crate) fn tell_dropped(&mut self, from: Who, to: Who, told: &str, why: &str) {
+        if self.trace.tells(Transcript::Story) {
+            let text = format!("{} ⇥ {}  {told}  ({why})", self.address(from), self.address(to));
+            self.trace.say(self.now, text);
+        }
+    }
+}
+
+/// Whether every driven client got an `ok` for something it asked since `calm`. Looked at once a simulated millisecond.
+fn progress_check(calm: Time) -> impl FnMut(&World) -> bool {
+    let mut next = calm;
+    move |world| {
+        if world.now() < next {
+            return false;
+        }
+        next = world.now() + Duration::from_millis(1);
+        world.core.operations.without_progress(calm).is_empty()
+    }
+}

@@ -1,0 +1,218 @@
+//! The network between participants: latency with a tail, loss, duplication, and rules for single links.
+
+use std::time::Duration;
+
+use base::{Rng, Seed, Time};
+use fault::LinkRule;
+
+use crate::choices::{Choices, Stream};
+use crate::event::Who;
+
+/// How the network behaves where no rule says otherwise. Messages on a link overtake each other unless `fifo`.
+#[derive(Clone, Debug)]
+pub struct Network {
+    /// The least and most time that a message takes; uniform between the two.
+    pub latency: (Duration, Duration),
+    /// The share of messages that take longer, and up to how long.
+    pub tail: (f64, Duration),
+    /// The share of messages that are lost.
+    pub loss: f64,
+    /// The share of messages that arrive twice.
+    pub duplicate: f64,
+    /// Whether the messages of a link arrive in the order in which they were sent.
+    pub fifo: bool,
+}
+
+impl Network {
+    /// A network that delivers everything once, in 1 to 10 ms, in any order.
+    pub fn reliable() -> Self {
+        Network {
+            latency: (Duration::from_millis(1), Duration::from_millis(10)),
+            tail: (0.0, Duration::ZERO),
+            loss: 0.0,
+            duplicate: 0.0,
+            fifo: false,
+        }
+    }
+
+    /// A bad network: 1 % of messages take up to 200 ms, 2 % are lost, 1 % arrive twice.
+    pub fn lossy() -> Self {
+        Network { tail: (0.01, Duration::from_millis(200)), loss: 0.02, duplicate: 0.01, ..Self::reliable() }
+    }
+}
+
+impl Default for Network {
+    fn default() -> Self {
+        Self::reliable()
+    }
+}
+
+/// What becomes of a message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Fate {
+    /// It arrives then.
+    Arrives(Time),
+    /// It arrives at both times.
+    Twice(Time, Time),
+    /// It is lost by chance.
+    Lost,
+    /// A rule forbids it.
+    Cut,
+}
+
+/// The state of all links: rules in force, and what order needs.
+#[derive(Debug, Default)]
+pub(crate) struct Links {
+    width: usize,
+    /// Index into `rules` by `from * width + to`; 0 is no rule.
+    by_link: Vec<u16>,
+    rules: Vec<LinkRule>,
+    in_force: usize,
+    /// The kinds of messages that are dropped on a link. For scripts.
+    filters: Vec<(Who, Who, String)>,
+    /// When the last message of a link arrives, if order is kept.
+    last: Vec<Time>,
+    /// By link, whether a message has passed since it was last reported lost.
+    open: Vec<bool>,
+}
+
+impl Links {
+    /// Makes room for so many participants; rules stay.
+    pub(crate) fn resize(&mut self, width: usize) {
+        let old = std::mem::take(self);
+        *self = Links {
+            width,
+            by_link: vec![0; width * width],
+            rules: old.rules,
+            in_force: old.in_force,
+            filters: old.filters,
+            last: vec![Time::ZERO; width * width],
+            open: vec![false; width * width],
+        };
+        for from in 0..old.width {
+            for to in 0..old.width {
+                self.by_link[from * width + to] = old.by_link[from * old.width + to];
+                self.last[from * width + to] = old.last[from * old.width + to];
+                self.open[from * width + to] = old.open[from * old.width + to];
+            }
+        }
+    }
+
+    /// Puts a rule in force on one direction of a link, or lifts it.
+    pub(crate) fn set(&mut self, from: Who, to: Who, rule: Option<LinkRule>) {
+        let place = from.index() * self.width + to.index();
+        let index = match rule {
+            None => 0,
+            Some(rule) => {
+                1 + self.rules.iter().position(|r| *r == rule).unwrap_or_else(|| {
+                    self.rules.push(rule);
+                    self.rules.len() - 1
+                })
+            }
+        };
+        self.in_force -= usize::from(self.by_link[place] != 0);
+        self.in_force += usize::from(index != 0);
+        self.by_link[place] = index as u16;
+    }
+
+    /// Drops messages of a kind on one direction of a link.
+    pub(crate) fn filter(&mut self, from: Who, to: Who, kind: &str) {
+        self.filters.push((from, to, kind.to_owned()));
+    }
+
+    /// Lifts every rule and filter.
+    pub(crate) fn heal(&mut self) {
+        self.by_link.fill(0);
+        self.in_force = 0;
+        self.filters.clear();
+    }
+
+    /// Whether nothing sent by `from` reaches `to`.
+    pub(crate) fn is_cut(&self, from: Who, to: Who) -> bool {
+        self.rule(from, to).is_some_and(|rule| rule.cut)
+    }
+
+    /// Says that a message passed, and whether it is the first since the link was lost.
+    pub(crate) fn set_open(&mut self, from: Who, to: Who, open: bool) -> bool {
+        std::mem::replace(&mut self.open[from.index() * self.width + to.index()], open)
+    }
+
+    /// Decides what becomes of a message of `kind` that leaves at `at`.
+    #[inline]
+    pub(crate) fn fate(
+        &mut self,
+        net: &Network,
+        choices: &mut Choices,
+        from: Who,
+        to: Who,
+        kind: &str,
+        at: Time,
+    ) -> Fate {
+        let stream = Stream::network(from.0);
+        let mut at = at;
+        if self.in_force > 0
+            && let Some(rule) = self.rule(from, to)
+        {
+            if rule.cut {
+                return Fate::Cut;
+            }
+            // The rule is the one that relays of the real testbed obey, so it draws from a generator of its own.
+            let mut rng = Rng::new(Seed(u64::from(choices.choose(stream, u32::MAX))));
+            match rule.fate(&mut rng) {
+                fault::Fate::Deliver { after } => at += after,
+                fault::Fate::Drop => return Fate::Lost,
+            }
+        }
+        if self.is_filtered(from, to, kind) {
+            return Fate::Cut;
+        }
+        if choices.flip(stream, net.loss) {
+            return Fate::Lost;
+        }
+        let first = self.arrival(net, choices, from, to, at);
+        if choices.flip(stream, net.duplicate) {
+            return Fate::Twice(first, self.arrival(net, choices, from, to, at));
+        }
+        Fate::Arrives(first)
+    }
+
+    #[inline]
+    fn arrival(&mut self, net: &Network, choices: &mut Choices, from: Who, to: Who, at: Time) -> Time {
+        let stream = Stream::network(from.0);
+        let (least, most) = (net.latency.0.as_nanos() as u64, net.latency.1.as_nanos() as u64);
+        let latency = if choices.flip(stream, net.tail.0) {
+            between(choices, stream, most, (net.tail.1.as_nanos() as u64).max(most))
+        } else {
+            between(choices, stream, least, most)
+        };
+        let at = at + Duration::from_nanos(latency);
+        if !net.fifo {
+            return at;
+        }
+        let last = &mut self.last[from.index() * self.width + to.index()];
+        *last = at.max(Time(last.0 + 1));
+        *last
+    }
+
+    fn rule(&self, from: Who, to: Who) -> Option<LinkRule> {
+        match self.by_link[from.index() * self.width + to.index()] {
+            0 => None,
+            index => Some(self.rules[usize::from(index) - 1]),
+        }
+    }
+
+    fn is_filtered(&self, from: Who, to: Who, kind: &str) -> bool {
+        !self.filters.is_empty() && self.filters.iter().any(|(a, b, k)| (*a, *b) == (from, to) && k == kind)
+    }
+}
+
+/// A number between `least` and `most`, as one of 2^20 steps: finer would cost bytes in a recording and explore nothing more.
+#[inline]
+pub(crate) fn between(choices: &mut Choices, stream: Stream, least: u64, most: u64) -> u64 {
+    const STEPS: u32 = 1 << 20;
+    if most <= least {
+        return least;
+    }
+    let step = choices.choose(stream, STEPS);
+    least + ((u128::from(most - least) * u128::from(step)) >> 20) as u64
+}

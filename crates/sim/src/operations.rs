@@ -1,0 +1,182 @@
+//! The operations of a run: who asked what, when, and what came of it; and who asks next.
+
+use std::time::Duration;
+
+use base::{NodeId, ProcessId, Time};
+use history::{Completion, ErrorKind, Operation, Outcome, Phase, Request};
+use proto::{Target, Token};
+
+/// Where driven clients get their next operation from: a function of its index. `None` ends the load.
+pub(crate) type Source = Box<dyn FnMut(u64) -> Option<(Request, Target)>>;
+
+#[derive(Default)]
+pub(crate) struct Operations {
+    all: Vec<Entry>,
+    clients: Vec<Client>,
+    processes: u32,
+    source: Option<Source>,
+    asked: u64,
+    think: (Duration, Duration),
+    phase: Phase,
+}
+
+struct Entry {
+    operation: Operation,
+    client: u32,
+    open: bool,
+}
+
+struct Client {
+    process: ProcessId,
+    driven: bool,
+    /// The operation under way.
+    open: Option<Token>,
+    /// When its last `ok` operation was invoked.
+    ok_sent: Option<Time>,
+}
+
+impl Operations {
+    /// Adds a client, which is a new logical process.
+    pub(crate) fn add_client(&mut self) -> u32 {
+        let process = self.next_process();
+        self.clients.push(Client { process, driven: false, open: None, ok_sent: None });
+        self.clients.len() as u32 - 1
+    }
+
+    /// Whether the client has an operation under way.
+    pub(crate) fn is_open(&self, client: u32) -> bool {
+        self.clients[client as usize].open.is_some()
+    }
+
+    /// How many operations are under way.
+    pub(crate) fn under_way(&self) -> usize {
+        self.clients.iter().filter(|client| client.open.is_some()).count()
+    }
+
+    /// Writes an operation down before it is asked.
+    pub(crate) fn claim(&mut self, client: u32, request: Request, target: Target, now: Time) -> Token {
+        let token = Token(self.all.len() as u32);
+        let node = match target {
+            Target::Node(node) | Target::Only(node) => node,
+            Target::Leader => NodeId(0),
+        };
+        let state = &mut self.clients[client as usize];
+        state.open = Some(token);
+        let (completion, phase) = (Completion::info(ErrorKind::Abandoned), self.phase);
+        let operation = Operation {
+            process: state.process,
+            node,
+            request,
+            due: now,
+            sent: now,
+            done: Time::MAX,
+            completion,
+            phase,
+        };
+        self.all.push(Entry { operation, client, open: true });
+        token
+    }
+
+    /// Writes down what came of an operation, and whose it was. `None` if it is over already.
+    pub(crate) fn complete(&mut self, token: Token, completion: Completion, now: Time) -> Option<u32> {
+        let entry = self.all.get_mut(token.0 as usize).filter(|entry| entry.open)?;
+        entry.open = false;
+        entry.operation.completion = completion;
+        if completion.outcome != Outcome::Info {
+            entry.operation.done = now;
+        }
+        let (client, sent) = (entry.client, entry.operation.sent);
+        let process = if completion.outcome == Outcome::Info { Some(self.next_process()) } else { None };
+        let state = &mut self.clients[client as usize];
+        state.open = None;
+        if let Some(process) = process {
+            state.process = process; // the old process may still take effect: it is never used again
+        }
+        if completion.outcome == Outcome::Ok {
+            state.ok_sent = Some(sent);
+        }
+        Some(client)
+    }
+
+    /// The client of an operation that is still under way.
+    pub(crate) fn client_of_open(&self, token: Token) -> Option<u32> {
+        self.all.get(token.0 as usize).filter(|entry| entry.open).map(|entry| entry.client)
+    }
+
+    /// Lets these clients ask what `source` says, one operation after another.
+    pub(crate) fn drive(&mut self, clients: &[u32], think: (Duration, Duration), source: Source) {
+        clients.iter().for_each(|client| self.clients[*client as usize].driven = true);
+        self.think = think;
+        self.source = Some(source);
+    }
+
+    /// Says which part of the run operations belong to from now on.
+    pub(crate) fn set_phase(&mut self, phase: Phase) {
+        self.phase = phase;
+    }
+
+    /// No driven client asks anything more.
+    pub(crate) fn stop(&mut self) {
+        self.source = None;
+    }
+
+    /// How long a client thinks before its next operation, if it is driven.
+    pub(crate) fn think(&self, client: u32) -> Option<(Duration, Duration)> {
+        (self.source.is_some() && self.clients[client as usize].driven).then_some(self.think)
+    }
+
+    /// The next operation of the load.
+    pub(crate) fn next_request(&mut self) -> Option<(Request, Target)> {
+        let next = self.source.as_mut()?(self.asked);
+        self.asked += 1;
+        next
+    }
+
+    /// Driven clients that have had no `ok` for an operation invoked at or after `since`.
+    pub(crate) fn without_progress(&self, since: Time) -> Vec<u32> {
+        let stuck = |client: &Client| client.driven && client.ok_sent.is_none_or(|sent| sent < since);
+        (0..self.clients.len() as u32).filter(|&index| stuck(&self.clients[index as usize])).collect()
+    }
+
+    /// All operations in order of invocation; those under way are `info`.
+    pub(crate) fn history(&self) -> Vec<Operation> {
+        self.all.iter().map(|entry| entry.operation).collect()
+    }
+
+    pub(crate) fn get(&self, token: Token) -> Option<Operation> {
+        self.all.get(token.0 as usize).map(|entry| entry.operation)
+    }
+
+    pub(crate) fn told_invocation(&self, token: Token) -> String {
+        let Entry { operation, client, .. } = &self.all[token.0 as usize];
+        format!("c{} asks {}", client + 1, told_request(&operation.request))
+    }
+
+    pub(crate) fn told_completion(&self, token: Token) -> String {
+        let Entry { operation, client, .. } = &self.all[token.0 as usize];
+        let request = told_request(&operation.request);
+        let Completion { outcome, result, error } = operation.completion;
+        match (outcome, operation.request.function) {
+            (Outcome::Ok, history::Function::Read) if result == history::NIL => {
+                format!("c{} ok {request} → nothing", client + 1)
+            }
+            (Outcome::Ok, history::Function::Read) => format!("c{} ok {request} → {result}", client + 1),
+            (Outcome::Ok, _) => format!("c{} ok {request}", client + 1),
+            _ => format!("c{} {outcome} {request}: {error}", client + 1),
+        }
+    }
+
+    fn next_process(&mut self) -> ProcessId {
+        self.processes += 1;
+        ProcessId(self.processes - 1)
+    }
+}
+
+fn told_request(request: &Request) -> String {
+    let Request { function, key, argument, expected, .. } = request;
+    match function {
+        history::Function::Read => format!("read k{key}"),
+        history::Function::Write => format!("write k{key}={argument}"),
+        history::Function::Cas => format!("cas k{key} {expected}→{argument}"),
+    }
+}

@@ -1,0 +1,292 @@
+//! The part of a world that knows the protocol: the actors, the messages under way, the oracles.
+//!
+//! It is the only generic code of the crate, one `step` per protocol; everything else sees it as a [`Cast`].
+
+use std::any::Any;
+
+use base::{Bytes, Fingerprint, NodeId, Rng};
+use history::Request;
+use proto::{
+    Actor, Address, Barrier, Context, Input, Message, Observation, Oracle, Out, Output, Protocol, Recovered, Target,
+    TimerId, Token,
+};
+
+use crate::choices::Stream;
+use crate::core::{Core, Posted, Waiting};
+use crate::event::{Event, Who};
+use crate::slab::Slab;
+use crate::trace::Transcript;
+
+/// An input without the protocol's types.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Cue {
+    Message { from: Who, mail: u32 },
+    Lost { peer: Who, unsent: bool },
+    Timer(TimerId),
+    Durable(Barrier),
+    Invoke { token: Token, request: Request, target: Target },
+    Abandon(Token),
+}
+
+/// The actors of a protocol, as the core sees them.
+pub(crate) trait Cast {
+    /// Brings a server up with what its disk kept.
+    fn boot(&mut self, core: &mut Core, who: Who, disk: Recovered);
+    /// Brings a client up.
+    fn add_client(&mut self, core: &mut Core, who: Who);
+    /// Hands one input to a participant that is up. `more`: further inputs are waiting for it.
+    fn step(&mut self, core: &mut Core, who: Who, cue: Cue, more: bool);
+    /// A server loses its memory.
+    fn crash(&mut self, core: &Core, who: Who);
+    /// Forgets a message.
+    fn free(&mut self, mail: u32);
+    /// Copies a message.
+    fn copy(&mut self, mail: u32) -> u32;
+    /// A message in words.
+    fn describe(&self, mail: u32, full: bool) -> String;
+    /// What an operator would see of a server.
+    fn observe(&self, node: NodeId) -> Option<Observation>;
+    /// Messages that are kept.
+    fn mail(&self) -> usize;
+    /// Itself, to be asked for the typed actors.
+    fn as_any(&self) -> &dyn Any;
+}
+
+pub(crate) struct Troupe<P: Protocol> {
+    protocol: P,
+    servers: Vec<Seat<P::Server>>,
+    clients: Vec<Seat<P::Client>>,
+    mail: Slab<P::Message>,
+    oracles: Vec<Box<dyn Oracle<P::Server>>>,
+}
+
+/// A place for an actor. Empty while the participant is down.
+struct Seat<A: Actor> {
+    actor: Option<A>,
+    out: Out<A::Message>,
+    rng: Rng,
+}
+
+impl<A: Actor> Seat<A> {
+    fn empty() -> Self {
+        Seat { actor: None, out: Out::new(), rng: Rng::new(base::Seed(0)) }
+    }
+}
+
+impl<P: Protocol> Troupe<P> {
+    pub(crate) fn new(protocol: P, servers: usize) -> Self {
+        let oracles = protocol.oracles();
+        let servers = (0..servers).map(|_| Seat::empty()).collect();
+        Troupe { protocol, servers, clients: Vec::new(), mail: Slab::new(), oracles }
+    }
+
+    pub(crate) fn server(&self, node: NodeId) -> Option<&P::Server> {
+        self.servers.get(node.index())?.actor.as_ref()
+    }
+
+    fn input(&mut self, core: &mut Core, cue: Cue) -> Input<P::Message> {
+        match cue {
+            Cue::Message { from, mail } => {
+                let message = self.mail.remove(mail);
+                if core.options.hash_messages {
+                    core.trace.word(Fingerprint::of(&message));
+                }
+                Input::Message { from: core.address(from), message }
+            }
+            Cue::Lost { peer, unsent } => Input::Lost { peer: core.address(peer), unsent },
+            Cue::Timer(timer) => Input::Timer(timer),
+            Cue::Durable(barrier) => Input::Durable(barrier),
+            Cue::Invoke { token, request, target } => Input::Invoke { token, request, target },
+            Cue::Abandon(token) => Input::Abandon(token),
+        }
+    }
+
+    fn after_server_step(&mut self, core: &mut Core, who: Who) {
+        let Some(actor) = &self.servers[who.index()].actor else { return };
+        for oracle in &mut self.oracles {
+            if let Err(sentence) = oracle.after_step(core.now, NodeId(who.0), actor) {
+                core.violate(oracle.name(), who, sentence);
+            }
+        }
+        if core.trace.tells(Transcript::Story) {
+            tell_role(core, who, actor.observe());
+        }
+    }
+}
+
+impl<P: Protocol> Cast for Troupe<P> {
+    fn boot(&mut self, core: &mut Core, who: Who, disk: Recovered) {
+        let seat = &mut self.servers[who.index()];
+        seat.rng = core.begin_life(who).rng();
+        seat.out = Out::new();
+        let mut ctx = Context { now: core.clocks(who), rng: &mut seat.rng, out: &mut seat.out };
+        seat.actor = Some(self.protocol.boot(NodeId(who.0), disk, &mut ctx));
+        flush(&mut seat.out, &mut self.mail, core, who);
+        self.after_server_step(core, who);
+    }
+
+    fn add_client(&mut self, core: &mut Core, who: Who) {
+        let mut seat = Seat::empty();
+        seat.rng = core.begin_life(who).rng();
+        let mut ctx = Context { now: core.clocks(who), rng: &mut seat.rng, out: &mut seat.out };
+        seat.actor = Some(self.protocol.client(&mut ctx));
+        flush(&mut seat.out, &mut self.mail, core, who);
+        self.clients.push(seat);
+    }
+
+    fn step(&mut self, core: &mut Core, who: Who, cue: Cue, more: bool) {
+        let input = self.input(core, cue);
+        match who.index().checked_sub(self.servers.len()) {
+            None => {
+                let seat = &mut self.servers[who.index()];
+                perform(seat, core, who, input);
+                if !more {
+                    perform(seat, core, who, Input::BatchEnd);
+                }
+                flush(&mut seat.out, &mut self.mail, core, who);
+                self.after_server_step(core, who);
+            }
+            Some(client) => {
+                let seat = &mut self.clients[client];
+                perform(seat, core, who, input);
+                flush(&mut seat.out, &mut self.mail, core, who);
+            }
+        }
+    }
+
+    fn crash(&mut self, core: &Core, who: Who) {
+        self.servers[who.index()].actor = None;
+        for oracle in &mut self.oracles {
+            oracle.after_crash(core.now, NodeId(who.0));
+        }
+    }
+
+    fn free(&mut self, mail: u32) {
+        self.mail.remove(mail);
+    }
+
+    fn copy(&mut self, mail: u32) -> u32 {
+        let message = self.mail.get(mail).expect("only a message under way is copied").clone();
+        self.mail.insert(message)
+    }
+
+    fn describe(&self, mail: u32, full: bool) -> String {
+        self.mail.get(mail).map(|message| describe(message, full)).unwrap_or_default()
+    }
+
+    fn observe(&self, node: NodeId) -> Option<Observation> {
+        self.server(node).map(Actor::observe)
+    }
+
+    fn mail(&self) -> usize {
+        self.mail.len()
+    }
+
+    fn as_any(&self) -> &dyn Any {
+        self
+    }
+}
+
+#[inline]
+fn perform<A: Actor>(seat: &mut Seat<A>, core: &Core, who: Who, input: Input<A::Message>) {
+    if let Some(actor) = &mut seat.actor {
+        actor.step(&mut Context { now: core.clocks(who), rng: &mut seat.rng, out: &mut seat.out }, input);
+    }
+}
+
+/// Does what a step asked for, in order.
+fn flush<M: Message>(out: &mut Out<M>, mail: &mut Slab<M>, core: &mut Core, who: Who) {
+    let mut wrote = false;
+    for output in out.drain() {
+        match output {
+            Output::Send { to, message, after } => send(mail, core, who, to, message, after),
+            Output::Complete { token, completion, after } => {
+                if after <= core.people[who.index()].durable {
+                    core.complete(token, completion);
+                } else {
+                    core.wait(who, Waiting::Complete { after, token, completion });
+                }
+            }
+            Output::Write { write, .. } => {
+                core.write(who, write);
+                wrote = true;
+            }
+            Output::SetTimer { timer, after } => core.set_timer(who, timer, after),
+            Output::CancelTimer(timer) => core.cancel_timer(who, timer),
+            Output::Busy(span) => core.busy(who, span),
+            Output::Label(text) => tell(core, who, &text),
+            Output::Halt(reason) => core.halt(who, reason),
+        }
+    }
+    if wrote {
+        core.sync(who);
+        core.trip_after_write(who);
+    }
+}
+
+#[inline]
+fn send<M: Message>(mail: &mut Slab<M>, core: &mut Core, from: Who, to: Address, message: M, after: Barrier) {
+    let to = Who::at(to, core.servers);
+    let message = if core.options.codec_share > 0.0 { through_codec(core, from, message) } else { message };
+    let kind = message.kind();
+    let slot = mail.insert(message);
+    if after > core.people[from.index()].durable {
+        return core.wait(from, Waiting::Send { after, to, kind, mail: slot });
+    }
+    match core.post(from, to, kind, slot) {
+        Posted::Sent => {}
+        Posted::Twice(at) => {
+            let copy = mail.get(slot).expect("it was put there").clone();
+            let copy = mail.insert(copy);
+            core.queue.push(at, Event::Deliver { from, to, mail: copy });
+        }
+        Posted::Dropped(why) => {
+            let message = mail.remove(slot);
+            if core.trace.tells(Transcript::Story) {
+                let told = describe(&message, core.trace.tells(Transcript::Full));
+                core.tell_dropped(from, to, &told, why);
+            }
+        }
+    }
+}
+
+/// A share of messages goes through its encoding and back: what comes out must be what went in.
+fn through_codec<M: Message>(core: &mut Core, from: Who, message: M) -> M {
+    if !core.choices.flip(Stream::network(from.0), core.options.codec_share) {
+        return message;
+    }
+    let mut buffer = Vec::new();
+    message.encode(&mut buffer);
+    match M::decode(&Bytes::from(buffer)) {
+        Ok(decoded) if Fingerprint::of(&decoded) == Fingerprint::of(&message) => decoded,
+        Ok(decoded) => {
+            core.violate("codec", from, format!("`{message:?}` comes out of its encoding as `{decoded:?}`"));
+            message
+        }
+        Err(error) => {
+            core.violate("codec", from, format!("`{message:?}` cannot be decoded: {error}"));
+            message
+        }
+    }
+}
+
+fn tell(core: &mut Core, who: Who, text: &str) {
+    if core.trace.tells(Transcript::Story) {
+        let line = format!("{}: {text}", core.address(who));
+        core.trace.say(core.now, line);
+    }
+}
+
+/// Tells a change of role, so that protocols need no label for it.
+fn tell_role(core: &mut Core, who: Who, seen: Observation) {
+    let before = std::mem::replace(&mut core.people[who.index()].seen, seen.clone());
+    if before.role != seen.role && !seen.role.is_empty() {
+        let from = if before.role.is_empty() { "boots as" } else { before.role };
+        let arrow = if before.role.is_empty() { " " } else { " → " };
+        tell(core, who, &format!("{from}{arrow}{}, epoch {}", seen.role, seen.epoch));
+    }
+}
+
+fn describe<M: Message>(message: &M, full: bool) -> String {
+    if full { format!("{message:?}") } else { message.kind().to_owned() }
+}

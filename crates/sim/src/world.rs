@@ -1,0 +1,513 @@
+//! The simulated world: servers and clients of one protocol, and everything around them.
+
+use std::time::Duration;
+
+use base::{NodeId, Time};
+use fault::{Change, LinkRule};
+use history::{Completion, ErrorKind, Operation, Phase, Request};
+use proto::{Address, Observation, Protocol, Target, Token};
+
+use crate::choices::{Choices, Recording};
+use crate::core::{Clock, Core, Options, Posted, Violation, Waiting};
+use crate::event::{Event, Who};
+use crate::trace::{Line, Transcript};
+use crate::troupe::{Cast, Cue, Troupe};
+
+/// A whole cluster in one thread, in virtual time. The same seed gives the same run, byte for byte.
+///
+/// Nothing happens between calls: [`run_for`](Self::run_for) lets time pass, the other methods act at the present instant.
+/// A run stops at the first [`Violation`] and goes no further.
+pub struct World {
+    pub(crate) core: Core,
+    pub(crate) cast: Box<dyn Cast>,
+}
+
+impl World {
+    /// A world in which `servers` servers of `protocol` boot at time zero. At most 60 000 participants.
+    pub fn new<P: Protocol>(protocol: P, servers: usize, options: Options) -> World {
+        let choices = Choices::new(options.seed, options.record);
+        World::with_choices(protocol, servers, options, choices)
+    }
+
+    /// The world of a recording. Given the same protocol, options and calls it repeats the recorded run; after the
+    /// recording's end, or when the calls differ, it goes on with choices from the recording's seed.
+    pub fn replay<P: Protocol>(protocol: P, servers: usize, options: Options, recording: Recording) -> World {
+        World::with_choices(protocol, servers, options, Choices::replay(recording))
+    }
+
+    fn with_choices<P: Protocol>(protocol: P, servers: usize, options: Options, choices: Choices) -> World {
+        let core = Core::new(servers, options, choices);
+        let mut world = World { core, cast: Box::new(Troupe::new(protocol, servers)) };
+        NodeId::all(servers).for_each(|node| world.restart(node));
+        world
+    }
+
+    // Time.
+
+    /// The present instant of simulated time.
+    pub fn now(&self) -> Time {
+        self.core.now
+    }
+
+    /// Lets time pass. Stops at a violation.
+    pub fn run_for(&mut self, span: Duration) -> Result<(), Violation> {
+        self.run_to(self.core.now + span)
+    }
+
+    /// Lets time pass until `condition` holds (checked after each event), at most for `within`. Says whether it held.
+    pub fn run_until(
+        &mut self,
+        within: Duration,
+        mut condition: impl FnMut(&World) -> bool,
+    ) -> Result<bool, Violation> {
+        let end = self.core.now + within;
+        while !condition(self) {
+            self.check()?;
+            if self.core.queue.next_at().is_none_or(|at| at > end) {
+                self.core.now = end;
+                return Ok(false);
+            }
+            self.step();
+        }
+        self.check()?;
+        Ok(true)
+    }
+
+    fn run_to(&mut self, end: Time) -> Result<(), Violation> {
+        self.check()?;
+        while self.core.queue.next_at().is_some_and(|at| at <= end) {
+            self.step();
+            if self.core.violation.is_some() {
+                return self.check();
+            }
+        }
+        self.core.now = end;
+        Ok(())
+    }
+
+    fn check(&self) -> Result<(), Violation> {
+        self.core.violation.clone().map_or(Ok(()), Err)
+    }
+
+    /// The broken promise that stopped the run, if one did.
+    pub fn violation(&self) -> Option<&Violation> {
+        self.core.violation.as_ref()
+    }
+
+    // Servers.
+
+    /// How many servers there are, up or down.
+    pub fn servers(&self) -> usize {
+        self.core.servers
+    }
+
+    /// Whether a server is up (a paused one is).
+    pub fn is_up(&self, node: NodeId) -> bool {
+        self.core.people[node.index()].up
+    }
+
+    /// What an operator would see of a server; `None` while it is down.
+    pub fn observe(&self, node: NodeId) -> Option<Observation> {
+        self.cast.observe(node)
+    }
+
+    /// The first server that says that it leads, with the highest epoch if several do.
+    pub fn leader(&self) -> Option<NodeId> {
+        let leads = |node: &NodeId| Some((self.observe(*node).filter(|seen| seen.role == "leader")?.epoch, *node));
+        NodeId::all(self.core.servers)
+            .filter_map(|node| leads(&node))
+            .max_by_key(|(epoch, node)| (*epoch, std::cmp::Reverse(*node)))
+            .map(|(_, node)| node)
+    }
+
+    /// The actor of a server that is up; `None` also when `P` is not the world's protocol.
+    pub fn server<P: Protocol>(&self, node: NodeId) -> Option<&P::Server> {
+        self.cast.as_any().downcast_ref::<Troupe<P>>()?.server(node)
+    }
+
+    /// Why a server stopped by itself ([`proto::Output::Halt`]), if it did since its last boot.
+    pub fn halted(&self, node: NodeId) -> Option<&str> {
+        self.core.people[node.index()].halted.as_deref()
+    }
+
+    /// Cuts the power of a server. Nothing happens to one that is down.
+    pub fn crash(&mut self, node: NodeId) {
+        if self.is_up(node) {
+            let who = Who(node.0);
+            self.core.crash(who, &mut *self.cast);
+            self.cast.crash(&self.core, who);
+        }
+    }
+
+    /// Boots a server that is down, with what its disk kept.
+    pub fn restart(&mut self, node: NodeId) {
+        if self.is_up(node) {
+            return;
+        }
+        let who = Who(node.0);
+        if self.core.people[who.index()].life > 0 {
+            self.tell(format!("{node} restarts"));
+        }
+        let disk = self.core.people[who.index()].disk.recovered();
+        self.cast.boot(&mut self.core, who, disk);
+        self.stop_if_halted(who);
+    }
+
+    /// Empties the disk of a server that is down: the next boot is a first one.
+    pub fn wipe(&mut self, node: NodeId) {
+        if !self.is_up(node) {
+            self.core.people[node.index()].disk.wipe();
+            self.tell(format!("the disk of {node} is wiped"));
+        }
+    }
+
+    /// Stops a server's process without its knowledge (SIGSTOP): inputs wait, clocks and disk go on.
+    pub fn pause(&mut self, node: NodeId) {
+        if self.is_up(node) && !std::mem::replace(&mut self.core.people[node.index()].paused, true) {
+            self.tell(format!("{node} is paused"));
+        }
+    }
+
+    /// Lets a paused server go on, with everything that waited.
+    pub fn resume(&mut self, node: NodeId) {
+        if std::mem::replace(&mut self.core.people[node.index()].paused, false) {
+            self.tell(format!("{node} goes on"));
+            self.take_held(Who(node.0));
+        }
+    }
+
+    /// Sets the clock of a server. Timers that are set keep their time.
+    pub fn set_clock(&mut self, node: NodeId, clock: Clock) {
+        let drift_ppm = clock.drift_ppm.max(-900_000);
+        self.core.people[node.index()].clock = Clock { drift_ppm, ..clock };
+    }
+
+    // Links.
+
+    /// Makes a change that the fault vocabulary names, as the real testbeds do.
+    pub fn apply(&mut self, change: &Change) {
+        match *change {
+            Change::Kill(node) => self.crash(node),
+            Change::Start(node) => self.restart(node),
+            Change::Pause(node) => self.pause(node),
+            Change::Resume(node) => self.resume(node),
+            Change::Link { from, to, rule } => self.set_link(Address::Node(from), Address::Node(to), rule),
+        }
+    }
+
+    /// Puts a rule on one direction of a link, in place of the one before; [`LinkRule::CLEAR`] lifts it.
+    pub fn set_link(&mut self, from: Address, to: Address, rule: LinkRule) {
+        let (from, to) = (Who::at(from, self.core.servers), Who::at(to, self.core.servers));
+        self.core.links.set(from, to, (!rule.is_clear()).then_some(rule));
+        self.tell(format!("{} -> {}: {rule}", self.core.address(from), self.core.address(to)));
+    }
+
+    /// Drops the messages of one kind ([`proto::Message::kind`]) on one direction of a link, until healed.
+    pub fn drop_kind(&mut self, from: Address, to: Address, kind: &str) {
+        let (from, to) = (Who::at(from, self.core.servers), Who::at(to, self.core.servers));
+        self.core.links.filter(from, to, kind);
+    }
+
+    /// Cuts every link between servers of different groups, both ways. A server in no group keeps its links, and so do
+    /// clients.
+    pub fn partition(&mut self, groups: &[Vec<NodeId>]) {
+        for (i, group) in groups.iter().enumerate() {
+            for other in groups.iter().skip(i + 1) {
+                for (a, b) in group.iter().flat_map(|a| other.iter().map(move |b| (*a, *b))) {
+                    self.core.links.set(Who(a.0), Who(b.0), Some(LinkRule::CUT));
+                    self.core.links.set(Who(b.0), Who(a.0), Some(LinkRule::CUT));
+                }
+            }
+        }
+        self.tell(format!("partition {}", show_groups(groups)));
+    }
+
+    /// Lifts every rule, filter and partition.
+    pub fn heal(&mut self) {
+        self.core.links.heal();
+        self.tell("the network is healed".into());
+    }
+
+    /// Changes how the network behaves from now on.
+    pub fn network_mut(&mut self) -> &mut crate::Network {
+        &mut self.core.options.network
+    }
+
+    // Clients.
+
+    /// Adds a client, and gives its number.
+    pub fn add_client(&mut self) -> u32 {
+        let who = self.core.add_person();
+        self.cast.add_client(&mut self.core, who);
+        self.core.operations.add_client()
+    }
+
+    /// Asks a client to do an operation. `None` if it has one under way, or there is no such client.
+    pub fn invoke(&mut self, client: u32, request: Request, target: Target) -> Option<Token> {
+        let who = Who::at(Address::Client(client), self.core.servers);
+        if who.index() >= self.core.people.len() || self.core.operations.is_open(client) {
+            return None;
+        }
+        let token = self.core.operations.claim(client, request, target, self.core.now);
+        if self.core.trace.tells(Transcript::Story) {
+            let text = self.core.operations.told_invocation(token);
+            self.tell(text);
+        }
+        let deadline = self.core.now + self.core.options.operation_timeout;
+        self.core.queue.push(deadline, Event::Deadline { operation: token.0 });
+        self.cast.step(&mut self.core, who, Cue::Invoke { token, request, target }, false);
+        Some(token)
+    }
+
+    /// Whether a client has an operation under way.
+    pub fn is_waiting(&self, client: u32) -> bool {
+        self.core.operations.is_open(client)
+    }
+
+    /// How many operations are under way.
+    pub fn under_way(&self) -> usize {
+        self.core.operations.under_way()
+    }
+
+    /// Adds `clients` clients, each of which does one operation after another, thinking in between for a time within
+    /// `think`. Operation `index` of the run is `source(index)`; `None` ends the load.
+    pub fn drive(
+        &mut self,
+        clients: usize,
+        think: (Duration, Duration),
+        source: impl FnMut(u64) -> Option<(Request, Target)> + 'static,
+    ) {
+        let clients: Vec<u32> = (0..clients).map(|_| self.add_client()).collect();
+        self.core.operations.drive(&clients, think, Box::new(source));
+        clients.iter().for_each(|&client| self.core.queue.push(self.core.now, Event::Think { client }));
+    }
+
+    /// Driven clients ask nothing more. Operations under way go on.
+    pub fn stop_load(&mut self) {
+        self.core.operations.stop();
+    }
+
+    /// Says which part of the run operations belong to from now on. It begins with [`Phase::Load`].
+    pub fn set_phase(&mut self, phase: Phase) {
+        self.core.operations.set_phase(phase);
+    }
+
+    /// An operation as it stands: `info` while it is under way.
+    pub fn operation(&self, token: Token) -> Option<Operation> {
+        self.core.operations.get(token)
+    }
+
+    /// All operations so far, in order of invocation. Those under way are `info`.
+    pub fn history(&self) -> Vec<Operation> {
+        self.core.operations.history()
+    }
+
+    // What happened.
+
+    /// Hash of everything that happened: equal for equal runs, and almost surely different for others.
+    pub fn trace_hash(&self) -> u64 {
+        self.core.trace.hash()
+    }
+
+    /// How many events happened: inputs handed to actors, and things that befell the world.
+    pub fn events(&self) -> u64 {
+        self.core.trace.events
+    }
+
+    /// How many messages were sent, including those that were lost.
+    pub fn messages(&self) -> u64 {
+        self.core.messages
+    }
+
+    /// How many messages are under way or wait for a disk.
+    pub fn messages_under_way(&self) -> usize {
+        self.cast.mail()
+    }
+
+    /// The lines told since the last call.
+    pub fn take_transcript(&mut self) -> Vec<Line> {
+        self.core.trace.take_lines()
+    }
+
+    /// Tells more, or less, from now on.
+    pub fn set_transcript(&mut self, level: Transcript) {
+        self.core.trace.set_level(level);
+    }
+
+    /// The decisions so far. Empty streams unless the world records ([`Options::record`]) or replays.
+    pub fn recording(&self) -> Recording {
+        self.core.choices.recording()
+    }
+
+    // One event.
+
+    fn step(&mut self) {
+        let Some((at, event)) = self.core.queue.pop() else { return };
+        self.core.now = at;
+        self.core.trace.event(at, event.words());
+        match event.recipient() {
+            Some(who) if !self.core.is_ready(who) => self.put_off(who, event),
+            _ => self.handle(event, false),
+        }
+    }
+
+    /// An input for someone who cannot take it now: it waits, or is lost on the dead.
+    fn put_off(&mut self, who: Who, event: Event) {
+        if self.core.people[who.index()].up {
+            return self.core.people[who.index()].held.push_back(event);
+        }
+        if let Event::Deliver { from, to, mail } = event {
+            self.tell_message(from, to, mail, "  (down)");
+            self.cast.free(mail);
+            self.core.refuse(from, to);
+        }
+    }
+
+    fn handle(&mut self, event: Event, more: bool) {
+        match event {
+            Event::Deliver { from, to, mail } => {
+                if self.core.options.connections {
+                    self.core.links.set_open(from, to, true);
+                }
+                if self.core.trace.tells(Transcript::Kinds) {
+                    self.tell_message(from, to, mail, "");
+                }
+                self.cue(to, Cue::Message { from, mail }, more);
+            }
+            Event::Timer { who, timer } => {
+                if self.core.timer_fires(who, timer, self.core.now) {
+                    self.tell_fully(who, || format!("timer {}", timer.0));
+                    self.cue(who, Cue::Timer(timer), more);
+                }
+            }
+            Event::Synced { who, life } => self.synced(who, life),
+            Event::Durable { who, barrier, life } if self.core.people[who.index()].life == life => {
+                self.tell_fully(who, || format!("durable up to write {}", barrier.0));
+                self.core.people[who.index()].durable = barrier;
+                self.release(who);
+                self.cue(who, Cue::Durable(barrier), more);
+            }
+            Event::Durable { .. } => {}
+            Event::Lost { who, peer, unsent } => self.cue(who, Cue::Lost { peer, unsent }, more),
+            Event::Wake { who } => self.take_held(who),
+            Event::Deadline { operation } => self.deadline(Token(operation)),
+            Event::Think { client } => self.think(client),
+            Event::Strike { kind, round } => self.strike(kind, round),
+            Event::Trip { who, round } => self.trip(who, round),
+            Event::Relent { fault, round } => self.relent(fault, round),
+        }
+    }
+
+    fn cue(&mut self, who: Who, cue: Cue, more: bool) {
+        self.cast.step(&mut self.core, who, cue, more);
+        self.stop_if_halted(who);
+    }
+
+    fn stop_if_halted(&mut self, who: Who) {
+        if let Some(reason) = &self.core.people[who.index()].halted
+            && who.index() < self.core.servers
+            && self.core.people[who.index()].up
+        {
+            let text = format!("{} stops: {reason}", self.core.address(who));
+            self.tell(text);
+            self.crash(NodeId(who.0));
+        }
+    }
+
+    /// The disk goes on while its node's process is paused; only the news waits.
+    fn synced(&mut self, who: Who, life: u32) {
+        let person = &mut self.core.people[who.index()];
+        if person.life != life || !person.up {
+            return;
+        }
+        let barrier = person.disk.finish_sync();
+        self.core.sync(who);
+        let news = Event::Durable { who, barrier, life };
+        if self.core.is_ready(who) { self.handle(news, false) } else { self.put_off(who, news) }
+    }
+
+    /// Sends and completes what waited for the disk.
+    fn release(&mut self, who: Who) {
+        while let Some(answer) = self.core.next_released(who) {
+            match answer {
+                Waiting::Complete { token, completion, .. } => self.core.complete(token, completion),
+                Waiting::Send { to, kind, mail, .. } => match self.core.post(who, to, kind, mail) {
+                    Posted::Sent => {}
+                    Posted::Twice(at) => {
+                        let mail = self.cast.copy(mail);
+                        self.core.queue.push(at, Event::Deliver { from: who, to, mail });
+                    }
+                    Posted::Dropped(why) => {
+                        if self.core.trace.tells(Transcript::Story) {
+                            let told = self.cast.describe(mail, self.core.trace.tells(Transcript::Full));
+                            self.core.tell_dropped(who, to, &told, why);
+                        }
+                        self.cast.free(mail);
+                    }
+                },
+            }
+        }
+    }
+
+    /// Hands over what waited, one input after another, until the participant is busy again or nothing waits.
+    fn take_held(&mut self, who: Who) {
+        while self.core.is_ready(who)
+            && let Some(event) = self.core.people[who.index()].held.pop_front()
+        {
+            let more = !self.core.people[who.index()].held.is_empty();
+            // A timer's event was queued for an earlier instant: judge it by that.
+            match event {
+                Event::Timer { who, timer } => self.late_timer(who, timer, more),
+                event => self.handle(event, more),
+            }
+        }
+    }
+
+    fn late_timer(&mut self, who: Who, timer: proto::TimerId, more: bool) {
+        if self.core.late_timer_fires(who, timer) {
+            self.cue(who, Cue::Timer(timer), more);
+        }
+    }
+
+    fn deadline(&mut self, token: Token) {
+        let Some(client) = self.core.operations.client_of_open(token) else { return };
+        let who = Who::at(Address::Client(client), self.core.servers);
+        self.core.complete(token, Completion::info(ErrorKind::Timeout));
+        self.cue(who, Cue::Abandon(token), false);
+    }
+
+    fn think(&mut self, client: u32) {
+        if let Some((request, target)) = self.core.operations.next_request() {
+            self.invoke(client, request, target);
+        }
+    }
+
+    // Telling.
+
+    pub(crate) fn tell(&mut self, text: String) {
+        if self.core.trace.tells(Transcript::Story) {
+            self.core.trace.say(self.core.now, text);
+        }
+    }
+
+    fn tell_fully(&mut self, who: Who, text: impl FnOnce() -> String) {
+        if self.core.trace.tells(Transcript::Full) {
+            let text = format!("{}: {}", self.core.address(who), text());
+            self.core.trace.say(self.core.now, text);
+        }
+    }
+
+    fn tell_message(&mut self, from: Who, to: Who, mail: u32, note: &str) {
+        if self.core.trace.tells(Transcript::Story) {
+            let told = self.cast.describe(mail, self.core.trace.tells(Transcript::Full));
+            let (from, to) = (self.core.address(from), self.core.address(to));
+            let arrow = if note.is_empty() { "→" } else { "⇥" };
+            self.tell(format!("{from} {arrow} {to}  {told}{note}"));
+        }
+    }
+}
+
+pub(crate) fn show_groups(groups: &[Vec<NodeId>]) -> String {
+    let group = |nodes: &Vec<NodeId>| nodes.iter().map(NodeId::to_string).collect::<Vec<_>>().join(" ");
+    groups.iter().map(group).collect::<Vec<_>>().join(" | ")
+}
