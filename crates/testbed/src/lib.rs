@@ -16,6 +16,7 @@ mod nodes;
 mod ports;
 mod process;
 mod registry;
+mod relay;
 mod supervisor;
 #[allow(clippy::module_inception)]
 mod testbed;
@@ -26,4 +27,5 @@ pub use layout::{Layout, NodeAddress, PortSpec};
 pub use link::LinkRule;
 pub use loopback::{Loopback, LoopbackOptions};
 pub use registry::{Guard, Registry, RunTag, Swept};
+pub use relay::{Framing, Relay, Route};
 pub use testbed::{Capability, ClientNamespace, Lack, LinkChange, NodeSpec, Testbed};

@@ -5,19 +5,21 @@ use std::time::Duration;
 use base::{NodeId, Seed};
 
 use crate::error::{Error, Result};
-use crate::evidence::{Evidence, Exit, LinkCounters};
+use crate::evidence::{Evidence, Exit, LinkCounters, rule_in_words};
 use crate::layout::{Layout, NodeAddress, PortSpec};
+use crate::link::LinkRule;
 use crate::nodes::Nodes;
 use crate::ports;
 use crate::registry::{Guard, RunTag};
+use crate::relay::{Framing, Relay, Route};
 use crate::testbed::{Capability, LinkChange, NodeSpec, Testbed};
 
-/// Nodes as operating-system processes on 127.0.0.1. Needs no privilege.
+/// Nodes as operating-system processes on 127.0.0.1, each link through a relay. Needs no privilege.
 pub struct Loopback {
     tag: RunTag,
     options: LoopbackOptions,
     nodes: Nodes,
-    layout: Layout,
+    links: Option<Links>,
 }
 
 /// How a loopback testbed is made.
@@ -25,13 +27,29 @@ pub struct Loopback {
 pub struct LoopbackOptions {
     /// Decides over loss and jitter.
     pub seed: Seed,
+    /// What the relays may cut between; `None`: nodes dial each other directly, and no link can be broken.
+    pub relay: Option<Framing>,
+}
+
+/// The relay and what was asked of it.
+struct Links {
+    relay: Relay,
+    /// Rules in force that are not the default, and what was counted on the link when they began.
+    rules: BTreeMap<(NodeId, NodeId), (LinkRule, LinkCounters)>,
 }
 
 impl Loopback {
     /// A testbed without nodes.
     pub fn new(guard: &Guard, options: LoopbackOptions) -> Result<Self> {
         let tag = guard.tag();
-        Ok(Loopback { nodes: Nodes::new(tag.clone())?, tag, options, layout: Layout::default() })
+        Ok(Loopback { nodes: Nodes::new(tag.clone())?, tag, options, links: None })
+    }
+
+    fn links(&mut self) -> Result<&mut Links> {
+        self.links.as_mut().ok_or(Error::Unsupported {
+            what: "nodes on loopback dial each other directly, so links cannot be broken".to_string(),
+            way_out: "use `testbed = \"namespaces\"`, or relays if the system can be told at which address each node dials each other",
+        })
     }
 }
 
@@ -41,7 +59,23 @@ impl Testbed for Loopback {
     }
 
     fn capabilities(&self) -> Vec<Capability> {
-        vec![Capability::has("kill"), Capability::has("pause")]
+        let why = "nodes on loopback dial each other directly";
+        let namespaces = "run as root with `testbed = \"namespaces\"`";
+        let links = |fault, framings: &[Framing], otherwise: &str| match self.options.relay {
+            Some(framing) if framings.contains(&framing) => Capability::has(fault),
+            Some(_) => Capability::lacks(fault, otherwise, namespaces),
+            None => Capability::lacks(fault, why, namespaces),
+        };
+        vec![
+            Capability::has("kill"),
+            Capability::has("pause"),
+            links("partition", &[Framing::Frames, Framing::Bytes], why),
+            links("loss", &[Framing::Frames], "a relay that does not know the protocol cannot lose part of a stream"),
+            match self.options.relay {
+                Some(_) => Capability::has("delay"),
+                None => Capability::lacks("delay", why, "use a system whose nodes can dial through relays"),
+            },
+        ]
     }
 
     fn layout(&mut self, nodes: usize, ports: &[PortSpec]) -> Result<Layout> {
@@ -50,10 +84,14 @@ impl Testbed for Loopback {
         let address = |node| NodeAddress {
             node,
             ip: IpAddr::V4(Ipv4Addr::LOCALHOST),
-            ports: ports.iter().map(|port| port.name.clone()).zip(chosen.by_ref()).collect::<BTreeMap<_, _>>(),
+            ports: ports.iter().map(|port| port.name.clone()).zip(chosen.by_ref()).collect(),
         };
-        self.layout.nodes = NodeId::all(nodes).map(address).collect();
-        Ok(self.layout.clone())
+        let mut layout = Layout { nodes: NodeId::all(nodes).map(address).collect(), relays: BTreeMap::new() };
+        if let Some(framing) = self.options.relay {
+            let relay = start_relay(&mut layout, ports, framing, self.options.seed)?;
+            self.links = Some(Links { relay, rules: BTreeMap::new() });
+        }
+        Ok(layout)
     }
 
     fn start(&mut self, node: NodeId, spec: &NodeSpec) -> Result<Evidence> {
@@ -72,17 +110,19 @@ impl Testbed for Loopback {
         self.nodes.resume(node)
     }
 
-    fn set_links(&mut self, _changes: &[LinkChange]) -> Result<Vec<Evidence>> {
-        let _ = self.options.seed;
-        Err(Error::Unsupported { what: "loopback has no relays here".to_string(), way_out: "use namespaces" })
+    fn set_links(&mut self, changes: &[LinkChange]) -> Result<Vec<Evidence>> {
+        self.links()?.set(changes, false)
     }
 
-    fn heal_links(&mut self, _reset: bool) -> Result<Vec<Evidence>> {
-        Ok(Vec::new())
+    fn heal_links(&mut self, reset: bool) -> Result<Vec<Evidence>> {
+        let Some(links) = &mut self.links else { return Ok(Vec::new()) };
+        let open = |(from, to): &(NodeId, NodeId)| LinkChange { from: *from, to: *to, rule: LinkRule::default() };
+        let changes: Vec<LinkChange> = links.rules.keys().map(open).collect();
+        links.set(&changes, reset)
     }
 
     fn link_counters(&self) -> Result<Vec<(NodeId, NodeId, LinkCounters)>> {
-        Ok(Vec::new())
+        Ok(self.links.as_ref().map_or(Vec::new(), |links| links.relay.counters()))
     }
 
     fn is_running(&mut self, node: NodeId) -> bool {
@@ -96,4 +136,57 @@ impl Testbed for Loopback {
     fn stop_all(&mut self, grace: Duration) -> Result<Vec<Evidence>> {
         self.nodes.stop_all(grace)
     }
+}
+
+impl Links {
+    fn set(&mut self, changes: &[LinkChange], reset: bool) -> Result<Vec<Evidence>> {
+        let before = self.counters();
+        let rules: Vec<_> = changes.iter().map(|change| (change.from, change.to, change.rule)).collect();
+        self.relay.set_rules(&rules, reset)?;
+        let after = self.counters();
+        Ok(changes.iter().flat_map(|change| self.note(change, &before, &after)).collect())
+    }
+
+    /// What the rule that ends here did until `after`, and the rule that begins, counted from `before`: a frame between the two
+    /// counts for both.
+    fn note(&mut self, change: &LinkChange, before: &Counters, after: &Counters) -> Vec<Evidence> {
+        let link = (change.from, change.to);
+        let (from, to) = (change.from.into(), change.to.into());
+        let count = |counters: &Counters| counters.get(&link).copied().unwrap_or_default();
+        let ended = self.rules.remove(&link).map(|(rule, began)| {
+            let during = count(after) - began;
+            Evidence::RuleEnded { from, to, rule: rule_in_words(&rule), during }
+        });
+        let set = (change.rule != LinkRule::default()).then(|| {
+            self.rules.insert(link, (change.rule, count(before)));
+            Evidence::RuleSet { from, to, rule: rule_in_words(&change.rule) }
+        });
+        ended.into_iter().chain(set).collect()
+    }
+
+    fn counters(&self) -> Counters {
+        self.relay.counters().into_iter().map(|(from, to, count)| ((from, to), count)).collect()
+    }
+}
+
+type Counters = BTreeMap<(NodeId, NodeId), LinkCounters>;
+
+/// Puts a relay on every ordered pair of nodes and peer port, and enters its addresses into the layout.
+fn start_relay(layout: &mut Layout, ports: &[PortSpec], framing: Framing, seed: Seed) -> Result<Relay> {
+    let mut routes = Vec::new();
+    let mut keys = Vec::new();
+    for port in ports.iter().filter(|port| port.peer) {
+        for (from, to) in pairs(layout.nodes.len()) {
+            let Some(target) = layout.address(to, &port.name) else { continue };
+            routes.push(Route { from, to, target });
+            keys.push((from, to, port.name.clone()));
+        }
+    }
+    let relay = Relay::start(&routes, framing, seed)?;
+    layout.relays = keys.into_iter().zip(relay.addresses().iter().copied()).collect();
+    Ok(relay)
+}
+
+fn pairs(nodes: usize) -> impl Iterator<Item = (NodeId, NodeId)> {
+    NodeId::all(nodes).flat_map(move |from| NodeId::all(nodes).filter(move |to| *to != from).map(move |to| (from, to)))
 }
