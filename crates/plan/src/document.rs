@@ -18,6 +18,7 @@ pub struct Document {
     root: Branch,
     pub(crate) asked: RefCell<BTreeMap<String, Vec<Asked>>>,
     undecided: RefCell<BTreeSet<String>>,
+    broken: RefCell<BTreeSet<String>>,
     reports: RefCell<Vec<(Span, Diagnostic)>>,
 }
 
@@ -47,6 +48,12 @@ pub(crate) enum Role {
 /// How deep plans may extend plans: enough for any sane use, and an end to a circle.
 const DEEPEST: usize = 8;
 
+/// How deep an override may reach: below what the parser of TOML accepts, so that the effective plan can be read.
+const DEEPEST_SET: usize = 32;
+
+/// The version of the format that this code reads and writes. It reads every older one.
+const FORMAT: i128 = 1;
+
 /// Answers with name and text of the plan that `extends` names; the first argument is the extending file's name.
 type Loader<'l> = dyn Fn(&str, &str) -> Result<(String, String), String> + 'l;
 
@@ -64,6 +71,7 @@ impl Document {
             root: Branch::default(),
             asked: RefCell::default(),
             undecided: RefCell::default(),
+            broken: RefCell::default(),
             reports: RefCell::default(),
         };
         match document.read(name, text, load, 0) {
@@ -80,7 +88,11 @@ impl Document {
         let key_span = Span { source, start: 0, end: key.len() };
         let item = self.override_item(key_span, value)?;
         let path: Vec<&str> = key.split('.').map(str::trim).collect();
-        insert(&mut self.root, &path, key_span, item).map_err(|message| {
+        let inserted = match path.len() > DEEPEST_SET {
+            true => Err(format!("`--set` reaches at most {DEEPEST_SET} deep")),
+            false => insert(&mut self.root, &path, key_span, item),
+        };
+        inserted.map_err(|message| {
             self.report(Severity::Error, key_span, message, "write it like `--set load.rate=500/s`".to_owned());
             self.gathered()
         })
@@ -108,7 +120,7 @@ impl Document {
     /// The plan as it takes effect: what was written, overridden and inherited, and the defaults that were asked for.
     /// Parsed again, it gives the same values.
     pub fn effective(&self) -> String {
-        crate::effective::write(&self.root, &self.asked.borrow())
+        format!("format = {FORMAT}\n{}", crate::effective::write(&self.root, &self.asked.borrow()))
     }
 
     pub(crate) fn ask(&self, path: &str, key: &str, role: Role, default: Option<String>) {
@@ -126,6 +138,15 @@ impl Document {
     /// Gives up on a section: what else it may hold cannot be known, so nothing in it is called unknown.
     pub(crate) fn give_up(&self, path: &str) {
         self.undecided.borrow_mut().insert(path.to_owned());
+    }
+
+    /// Notes that a section is not one: that settings are missing from it goes without saying.
+    pub(crate) fn break_off(&self, path: &str) {
+        self.broken.borrow_mut().insert(path.to_owned());
+    }
+
+    pub(crate) fn is_broken(&self, path: &str) -> bool {
+        self.broken.borrow().contains(path)
     }
 
     pub(crate) fn report(&self, severity: Severity, span: Span, message: String, help: String) {
@@ -154,6 +175,9 @@ impl Document {
             return None;
         }
         let mut root = tree::branch(source, 0, table.get_ref());
+        if let Some(at) = root.entries.iter().position(|entry| entry.key == "format") {
+            self.judge_format(&root.entries.remove(at).item)?;
+        }
         match root.entries.iter().position(|entry| entry.key == "extends") {
             None => Some(root),
             Some(at) => {
@@ -163,6 +187,16 @@ impl Document {
                 Some(base)
             }
         }
+    }
+
+    /// `None` when the plan was written for another assize.
+    fn judge_format(&self, format: &Item) -> Option<()> {
+        if let Value::Integer { value: 1..=FORMAT, .. } = format.value {
+            return Some(());
+        }
+        let message = format!("`format`: this assize reads plans of format {FORMAT}, found {}", format.found());
+        self.report(Severity::Error, format.span, message, "use a newer assize".to_owned());
+        None
     }
 
     fn read_base(&mut self, name: &str, extends: &Item, load: &Loader<'_>, depth: usize) -> Option<Branch> {
@@ -184,7 +218,12 @@ impl Document {
         for error in errors {
             let range = error.span().unwrap_or(0..0);
             let span = Span { source, start: range.start + offset, end: range.end + offset };
-            self.report(Severity::Error, span, error.message().to_owned(), String::new());
+            let text = self.sources[source].text.get(span.start..span.end).unwrap_or_default();
+            let (message, help) = match error.message() {
+                "duplicate key" => (format!("`{text}` is set twice"), "remove one of the two"),
+                message => (message.to_owned(), ""),
+            };
+            self.report(Severity::Error, span, message, help.to_owned());
         }
     }
 

@@ -46,9 +46,8 @@ impl<'a> Writer<'a> {
         let lines = self.values(branch, path);
         let sections = self.sections(branch, path);
         if !header.is_empty() && (element || !lines.is_empty() || (sections.is_empty() && branch.is_some())) {
-            let gap = if self.out.is_empty() { "" } else { "\n" };
             let (open, close) = if element { ("[[", "]]") } else { ("[", "]") };
-            self.out.push_str(&format!("{gap}{open}{header}{close}\n"));
+            self.out.push_str(&format!("\n{open}{header}{close}\n"));
         }
         for line in lines {
             self.out.push_str(&line);

@@ -16,7 +16,7 @@
 //! let keys: usize = load.or("keys", 16);
 //! document.finish().unwrap();
 //! assert_eq!((rate.0, processes, keys), (500.0, 8, 16));
-//! assert_eq!(document.effective(), "[load]\nrate = \"500/s\"\nprocesses = 8\nkeys = 16\n");
+//! assert_eq!(document.effective(), "format = 1\n\n[load]\nrate = \"500/s\"\nprocesses = 8\nkeys = 16\n");
 //! ```
 
 mod diagnostic;
@@ -25,6 +25,8 @@ mod effective;
 pub mod reference;
 mod suggest;
 mod table;
+#[cfg(test)]
+mod tests;
 mod tree;
 mod value;
 

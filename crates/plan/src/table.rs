@@ -109,6 +109,7 @@ impl<'d> Table<'d> {
         let branch = match &entry.item.value {
             Value::Table(branch) => Some(branch),
             _ => {
+                self.document.break_off(&path);
                 let message = format!("`{path}` is a section, not {}", entry.item.found());
                 self.report(
                     Severity::Error,
@@ -128,6 +129,8 @@ impl<'d> Table<'d> {
         let path = join(&self.path, key);
         let Some(entry) = self.entry(key) else { return Vec::new() };
         let Value::Array(items) = &entry.item.value else {
+            self.document.break_off(&path);
+            self.document.give_up(&path);
             let message = format!("`{path}` is a list of sections, not {}", entry.item.found());
             self.report(Severity::Error, entry.item.span, message, format!("write `[[{path}]]` above each of them"));
             return Vec::new();
@@ -182,6 +185,9 @@ impl<'d> Table<'d> {
     }
 
     fn missing(&self, key: &str, kind: &str) {
+        if self.document.is_broken(&self.path) {
+            return;
+        }
         let message = format!("missing setting `{}`", join(&self.path, key));
         let help = match self.branch {
             Some(_) => format!("add `{key}`, {kind}"),

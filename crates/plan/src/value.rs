@@ -80,7 +80,14 @@ impl FromValue for String {
     }
 
     fn from_value(item: &Item) -> Result<Self, Wrong> {
-        item.as_str().map(str::to_owned).ok_or_else(|| Wrong::kind::<Self>(item))
+        match &item.value {
+            Value::Text(text) => Ok(text.clone()),
+            Value::Integer { written, .. } | Value::Float { written, .. } | Value::Datetime(written) => {
+                let help = format!("put it in quotes: `\"{written}\"`");
+                Err(Wrong { help, ..Wrong::kind::<Self>(item) })
+            }
+            _ => Err(Wrong::kind::<Self>(item)),
+        }
     }
 
     fn literal(&self) -> String {
@@ -97,9 +104,7 @@ macro_rules! whole_number {
 
             fn from_value(item: &Item) -> Result<Self, Wrong> {
                 let Value::Integer { value, written } = &item.value else { return Err(Wrong::kind::<Self>(item)) };
-                let (min, max) = (<$type>::MIN, <$type>::MAX);
-                <$type>::try_from(*value)
-                    .map_err(|_| Wrong::new(item, format!("`{written}` is not between {min} and {max}"), ""))
+                <$type>::try_from(*value).map_err(|_| out_of_range(item, written, *value < 0, <$type>::MAX))
             }
 
             fn literal(&self) -> String {
@@ -239,6 +244,9 @@ impl<T: FromValue> FromValue for Vec<T> {
     fn from_value(item: &Item) -> Result<Self, Wrong> {
         match &item.value {
             Value::Array(items) => items.iter().map(T::from_value).collect(),
+            Value::Text(text) => {
+                Err(Wrong { help: format!("put it in brackets: `[{}]`", string(text)), ..Wrong::kind::<Self>(item) })
+            }
             _ => Err(Wrong::kind::<Self>(item)),
         }
     }
@@ -280,6 +288,11 @@ fn quantity<T: FromValue, V>(item: &Item, unit: &str, parse: impl Fn(&str) -> Re
         }
         _ => Err(Wrong::kind::<T>(item)),
     }
+}
+
+fn out_of_range(item: &Item, written: &str, negative: bool, max: impl std::fmt::Display) -> Wrong {
+    let message = if negative { "is too small" } else { "is too large" };
+    Wrong::new(item, format!("`{written}` {message}"), format!("take a whole number up to {max}"))
 }
 
 /// The reasons of [`base::units`] end with advice after a semicolon.
