@@ -1,0 +1,128 @@
+//! Figures and phrases as people read them; the terminal and the HTML report use the same.
+
+use std::time::Duration;
+
+use base::units::{show_count, show_duration};
+
+use crate::results::{Check, Fault, Micros, Recovery, RecoveryState, Results, Standing, Verdict};
+
+/// `8.42 ms`, `never`, or `-` when nothing was measured.
+pub(crate) fn micros(micros: Option<Micros>) -> String {
+    match micros {
+        None => "-".into(),
+        Some(Micros::Never) => "never".into(),
+        Some(Micros::Finite(micros)) => seconds(micros / 1e6),
+    }
+}
+
+/// `1.30 s`, `250 ms`.
+pub(crate) fn seconds(seconds: f64) -> String {
+    Duration::try_from_secs_f64(seconds).map_or("-".into(), show_duration)
+}
+
+/// A point of time in the run: `5.0 s`, `-1.6 s`.
+pub(crate) fn instant(seconds: f64) -> String {
+    format!("{seconds:.1} s")
+}
+
+/// `99.35 %`; never rounded up to 100 % when something is missing.
+pub(crate) fn percent(share: Option<f64>) -> String {
+    let Some(share) = share.filter(|share| share.is_finite()) else { return "-".into() };
+    let hundredths = (share * 10_000.0).floor();
+    let text = format!("{:.2}", hundredths / 100.0);
+    format!("{} %", text.trim_end_matches('0').trim_end_matches('.'))
+}
+
+/// `1 987/s`.
+pub(crate) fn rate(rate: f64) -> String {
+    format!("{}/s", show_count(rate.round().max(0.0) as u64))
+}
+
+/// The verdict and whether that is all: `valid, but 1 objective missed`.
+pub(crate) fn verdict(results: &Results) -> String {
+    let count = |standing| results.objectives.iter().filter(|o| o.standing == standing).count();
+    let (missed, unknown) = (count(Standing::Missed), count(Standing::Unknown));
+    let plural = |count: usize| if count == 1 { "1 objective".to_string() } else { format!("{count} objectives") };
+    match (results.verdict, missed, unknown) {
+        (Verdict::Valid, 0, 0) => "valid".into(),
+        (Verdict::Valid, 0, _) => format!("valid, but {} unknown", plural(unknown)),
+        (Verdict::Valid, _, _) => format!("valid, but {} missed", plural(missed)),
+        (verdict, _, _) => verdict.name().into(),
+    }
+}
+
+/// What there is to say of a run in which all went well; `None` when reasons say more.
+pub(crate) fn praise(results: &Results) -> Option<String> {
+    if !results.reasons.is_empty() || results.checks.is_empty() {
+        return None;
+    }
+    let judged = results.checks.iter().map(|check| check.operations).max().unwrap_or(0);
+    let models: Vec<&str> = results.checks.iter().map(|check| check.model.as_str()).collect();
+    let mut text = format!("{} over {} operations", models.join(", "), show_count(judged));
+    match results.objectives.len() {
+        0 => {}
+        1 => text.push_str("; its objective met"),
+        count => text.push_str(&format!("; all {count} objectives met")),
+    }
+    match results.faults.len() {
+        0 => {}
+        1 => text.push_str("; under 1 fault"),
+        count => text.push_str(&format!("; under {count} faults")),
+    }
+    Some(text)
+}
+
+/// What a check found: `linearizable: valid`.
+pub(crate) fn check(check: &Check) -> String {
+    format!("{} operations in {}", show_count(check.operations), seconds(check.seconds))
+}
+
+/// `kill leader (n1)`.
+pub(crate) fn fault(fault: &Fault) -> String {
+    let mut text = format!("{} {}", fault.kind, fault.target);
+    if !fault.nodes.is_empty() && fault.nodes != [fault.target.clone()] {
+        text.push_str(&format!(" ({})", fault.nodes.join(" ")));
+    }
+    text
+}
+
+/// What came of a fault: `1.30 s`, `not recovered`.
+pub(crate) fn recovered(recovery: Option<&Recovery>) -> String {
+    let Some(recovery) = recovery else { return "not measured".into() };
+    match (recovery.state, recovery.seconds) {
+        (RecoveryState::Recovered, Some(0.0)) => "not felt".into(),
+        (RecoveryState::Recovered, Some(time)) => seconds(time),
+        (RecoveryState::NotRecovered, _) => "not recovered".into(),
+        (RecoveryState::CutShort, _) => "load ended".into(),
+        _ => "not measured".into(),
+    }
+}
+
+/// The other faults that share a recovery: `with #2, #3`; empty when there are none.
+pub(crate) fn shared(fault: &Fault) -> String {
+    let others = fault.recovery.iter().flat_map(|recovery| &recovery.shared_by).filter(|&&id| id != fault.id);
+    let others: Vec<String> = others.map(|id| format!("#{id}")).collect();
+    if others.is_empty() { String::new() } else { format!("with {}", others.join(", ")) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_share_is_never_rounded_up_to_all() {
+        assert_eq!(percent(Some(0.999_999)), "99.99 %");
+        assert_eq!(percent(Some(1.0)), "100 %");
+        assert_eq!(percent(Some(0.5)), "50 %");
+        assert_eq!(percent(None), "-");
+    }
+
+    #[test]
+    fn odd_numbers_are_shown_without_panic() {
+        assert_eq!(seconds(-1.0), "-");
+        assert_eq!(seconds(f64::NAN), "-");
+        assert_eq!(seconds(f64::INFINITY), "-");
+        assert_eq!(rate(f64::NAN), "0/s");
+        assert_eq!(micros(Some(Micros::Finite(850.0))), "850 us");
+    }
+}
