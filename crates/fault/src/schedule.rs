@@ -286,11 +286,21 @@ fn seconds(min: u64, max: u64) -> DurationRange {
 
 /// What the section `[faults]` takes, for the reference pages.
 pub fn reference() -> Vec<Section> {
-    vec![FAULTS_SECTION, AT_SECTION, RANDOM_SECTION]
+    let mut sections = vec![FAULTS_SECTION, AT_SECTION];
+    sections.extend(FAULTS.iter().map(|kind| options("faults.at[]", "kind", kind)));
+    sections.push(RANDOM_SECTION);
+    let with_options = FAULTS.iter().filter(|kind| !kind.options.is_empty());
+    sections.extend(with_options.map(|kind| options("faults.random", "kinds", kind)));
+    sections
+}
+
+fn options(path: &'static str, key: &'static str, kind: &Kind) -> Section {
+    Section { path, when: Some((key, kind.name)), about: kind.about, fields: kind.options }
 }
 
 const FAULTS_SECTION: Section = Section {
     path: "faults",
+    when: None,
     about: "What goes wrong during the load phase, and when. Explicit faults and random ones go together.",
     fields: &[
         Field {
@@ -315,7 +325,8 @@ const FAULTS_SECTION: Section = Section {
 };
 
 const AT_SECTION: Section = Section {
-    path: "faults.at",
+    path: "faults.at[]",
+    when: None,
     about: "One fault at its time; the kind's own options stand beside these.",
     fields: &[
         Field {
@@ -337,6 +348,7 @@ const AT_SECTION: Section = Section {
 
 const RANDOM_SECTION: Section = Section {
     path: "faults.random",
+    when: None,
     about: "Faults drawn from the seed, one after another; options of kinds that are not set here are drawn as well.",
     fields: &[
         Field { key: "kinds", kind: "list of kinds", default: "kill, pause, partition", about: "what to draw from" },

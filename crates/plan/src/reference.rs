@@ -1,12 +1,15 @@
 //! What a section takes, as data: the source of `docs/` and of help texts.
 
-use crate::document::Document;
+use crate::document::{Document, Role, join};
 
-/// One section of the plan and what may stand in it.
+/// One section of the plan and what may stand in it. A section whose settings depend on a choice is described by
+/// several of these with the same path.
 #[derive(Clone, Copy, Debug)]
 pub struct Section {
-    /// Its path: `load`, `faults.at` for each element of a list.
+    /// Its path: `load`, or `faults.at[]` for each element of a list.
     pub path: &'static str,
+    /// The setting and its value on which these settings depend; none when they can always be set.
+    pub when: Option<(&'static str, &'static str)>,
     /// What it is for: one sentence.
     pub about: &'static str,
     /// What may stand in it.
@@ -30,7 +33,16 @@ pub struct Field {
 pub fn markdown(sections: &[Section]) -> String {
     let mut out = String::new();
     for section in sections {
-        out.push_str(&format!("## `[{}]`\n\n{}\n\n", section.path, section.about));
+        let header = header(section.path);
+        match section.when {
+            None => out.push_str(&format!("## `{header}`\n\n{}\n\n", section.about)),
+            Some((key, value)) => {
+                out.push_str(&format!("### `{header}` with `{key} = \"{value}\"`\n\n{}\n\n", section.about));
+            }
+        }
+        if section.fields.is_empty() {
+            continue;
+        }
         out.push_str("| setting | takes | default | |\n| --- | --- | --- | --- |\n");
         for Field { key, kind, default, about } in section.fields {
             out.push_str(&format!("| `{key}` | {kind} | {default} | {about} |\n"));
@@ -40,32 +52,41 @@ pub fn markdown(sections: &[Section]) -> String {
     out
 }
 
+/// `[load]`, `[[faults.at]]`; the top of the plan has none.
+fn header(path: &str) -> String {
+    match path.strip_suffix("[]") {
+        Some(list) => format!("[[{list}]]"),
+        None if path.is_empty() => "top of the plan".to_owned(),
+        None => format!("[{path}]"),
+    }
+}
+
 /// The settings that readers asked this document for and that no section describes: a test keeps this empty.
 pub fn undocumented(document: &Document, sections: &[Section]) -> Vec<String> {
     let asked = document.asked.borrow();
     let mut missing = Vec::new();
     for (path, keys) in asked.iter() {
-        let plain = without_indices(path);
-        for key in keys.iter().filter(|it| it.role == crate::document::Role::Value) {
-            let section = sections.iter().find(|section| section.path == plain);
-            if !section.is_some_and(|section| section.fields.iter().any(|field| field.key == key.key)) {
-                missing.push(crate::document::join(&plain, &key.key));
-            }
-        }
+        let path = without_indices(path);
+        let described = |key: &str| {
+            let mut there = sections.iter().filter(|section| section.path == path);
+            there.any(|section| section.fields.iter().any(|field| field.key == key))
+        };
+        let new = keys.iter().filter(|it| it.role == Role::Value && !described(&it.key));
+        missing.extend(new.map(|it| join(&path, &it.key)));
     }
+    missing.sort();
     missing.dedup();
     missing
 }
 
+/// `faults.at[3]` is described as `faults.at[]`.
 fn without_indices(path: &str) -> String {
     let mut out = String::new();
     let mut inside = false;
     for c in path.chars() {
-        match c {
-            '[' => inside = true,
-            ']' => inside = false,
-            c if !inside => out.push(c),
-            _ => {}
+        inside = (inside || c == '[') && c != ']';
+        if !inside || c == '[' {
+            out.push(c);
         }
     }
     out

@@ -279,14 +279,17 @@ fn syntax_errors_look_the_same() {
 
 #[test]
 fn a_plan_of_a_later_format_is_refused() {
-    check("format = 2\n", expect![[r#"
+    check(
+        "format = 2\n",
+        expect![[r#"
         error: `format`: this assize reads plans of format 1, found the integer `2`
          --> plan.toml:1:10
           |
         1 | format = 2
           |          ^
           = help: use a newer assize
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
@@ -308,14 +311,17 @@ fn a_value_without_its_quotes_or_brackets_is_shown_with_them() {
               |      ^^^^
         "#]],
     );
-    check("load.processes = 1\n[system]\nkind = 'command'\nstart = 'sh -c x'\n", expect![[r#"
+    check(
+        "load.processes = 1\n[system]\nkind = 'command'\nstart = 'sh -c x'\n",
+        expect![[r#"
         error: `system.start`: expected a list in brackets, each a string in quotes, found the string `sh -c x`
          --> plan.toml:4:9
           |
         4 | start = 'sh -c x'
           |         ^^^^^^^^^
           = help: put it in brackets: `["sh -c x"]`
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
@@ -668,7 +674,8 @@ fn depth_and_length_do_not_make_the_reader_panic() {
 #[test]
 fn the_reference_names_what_no_section_describes() {
     let section = reference::Section {
-        path: "faults.at",
+        path: "faults.at[]",
+        when: None,
         about: "One fault.",
         fields: &[reference::Field { key: "at", kind: "duration", default: "required", about: "when" }],
     };
@@ -676,9 +683,9 @@ fn the_reference_names_what_no_section_describes() {
     for fault in document.root().section("faults").tables("at") {
         let (_, _) = (fault.get::<DurationRange>("at"), fault.get::<String>("kind"));
     }
-    assert_eq!(reference::undocumented(&document, &[section]), ["faults.at.kind"]);
+    assert_eq!(reference::undocumented(&document, &[section]), ["faults.at[].kind"]);
     expect![[r#"
-        ## `[faults.at]`
+        ## `[[faults.at]]`
 
         One fault.
 
