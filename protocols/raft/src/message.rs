@@ -1,0 +1,547 @@
+//! What replicas and clients say to each other, and how it travels.
+//!
+//! Integers are LEB128 varints, so that a heartbeat takes about six bytes. Entries and commands share the bytes of the
+//! frame they came in.
+
+use std::fmt;
+
+use base::{Bytes, NodeId};
+use proto::{Access, Malformed};
+
+use crate::log::Entry;
+
+/// A message. `term` is the sender's term, except in pre-votes (see there).
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub enum Message {
+    /// A client asks for an operation.
+    Request {
+        /// Names the attempt; the reply carries it. Never used for two attempts.
+        id: u64,
+        /// The node must not send the client elsewhere: it serves a read itself, or refuses.
+        here: bool,
+        /// The command or question.
+        access: Access,
+    },
+    /// The answer to a request.
+    Reply {
+        /// The attempt that is answered.
+        id: u64,
+        /// The answer.
+        answer: Answer,
+    },
+    /// "Would you vote for me in this term?" Changes nothing at either end (dissertation §9.6).
+    PreVote {
+        /// The term that the sender would campaign in: one above its own.
+        term: u64,
+        /// Index of the sender's last entry.
+        last_index: u64,
+        /// Term of the sender's last entry.
+        last_term: u64,
+    },
+    /// The answer to a pre-vote.
+    PreVoteReply {
+        /// The term asked about if granted, the voter's own if not.
+        term: u64,
+        /// Whether the voter would vote.
+        granted: bool,
+    },
+    /// "Vote for me": RequestVote of the paper (figure 2).
+    Vote {
+        /// The candidate's term.
+        term: u64,
+        /// Index of the candidate's last entry.
+        last_index: u64,
+        /// Term of the candidate's last entry.
+        last_term: u64,
+    },
+    /// The answer to a vote request.
+    VoteReply {
+        /// The voter's term.
+        term: u64,
+        /// Whether it voted for the candidate.
+        granted: bool,
+    },
+    /// Entries, or a probe without: AppendEntries of the paper (figure 2).
+    Append {
+        /// The leader's term.
+        term: u64,
+        /// Index of the entry before `entries`.
+        prev_index: u64,
+        /// Its term.
+        prev_term: u64,
+        /// The leader's commit index.
+        commit: u64,
+        /// The entries from `prev_index + 1` on.
+        entries: Vec<Entry>,
+    },
+    /// The follower has everything up to `index`, durably.
+    Accepted {
+        /// The follower's term.
+        term: u64,
+        /// The last index that the append vouched for.
+        index: u64,
+    },
+    /// The follower lacks the entry before those of an append, or has another.
+    Rejected {
+        /// The follower's term.
+        term: u64,
+        /// `prev_index` of the append.
+        index: u64,
+        /// The last index of the follower that may match.
+        hint_index: u64,
+        /// The term of its entry there.
+        hint_term: u64,
+    },
+    /// A sign of life from the leader, and the question "do you still follow me?" of a read round (dissertation §6.4).
+    Heartbeat {
+        /// The leader's term.
+        term: u64,
+        /// A commit index that this follower can take over: not above what it is known to have.
+        commit: u64,
+        /// The leader's latest read round.
+        context: u64,
+    },
+    /// "I do."
+    HeartbeatReply {
+        /// The follower's term.
+        term: u64,
+        /// The heartbeat's context.
+        context: u64,
+    },
+    /// A follower asks at which index it may read.
+    ReadIndex {
+        /// The follower's term: a leader of another term does not answer.
+        term: u64,
+        /// Names the follower's question.
+        context: u64,
+    },
+    /// The leader's answer: read when you have applied `index`.
+    ReadIndexReply {
+        /// The leader's term.
+        term: u64,
+        /// The question that is answered.
+        context: u64,
+        /// The index to wait for.
+        index: u64,
+    },
+}
+
+/// What a replica answers to a client.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Answer {
+    /// It happened; the state machine replied this.
+    Done(Bytes),
+    /// It did not happen: this node does not lead. Perhaps that one does.
+    NotLeader(Option<NodeId>),
+    /// It did not happen: too much is under way.
+    Overloaded,
+    /// It did not happen: this node cannot serve now.
+    Unavailable,
+    /// It may happen: the node lost its office with the entry in its log.
+    LeaderChanged,
+}
+
+impl proto::Message for Message {
+    fn encode(&self, buffer: &mut Vec<u8>) {
+        buffer.push(self.tag());
+        match self {
+            Message::Request { id, here, access } => encode_request(buffer, *id, *here, access),
+            Message::Reply { id, answer } => encode_reply(buffer, *id, answer),
+            Message::PreVote { term, last_index, last_term } | Message::Vote { term, last_index, last_term } => {
+                put(buffer, &[*term, *last_index, *last_term]);
+            }
+            Message::PreVoteReply { term, granted } | Message::VoteReply { term, granted } => {
+                put(buffer, &[*term, u64::from(*granted)]);
+            }
+            Message::Append { term, prev_index, prev_term, commit, entries } => {
+                put(buffer, &[*term, *prev_index, *prev_term, *commit, entries.len() as u64]);
+                for entry in entries {
+                    put(buffer, &[entry.record.len() as u64]);
+                    buffer.extend_from_slice(&entry.record);
+                }
+            }
+            Message::Accepted { term, index } => put(buffer, &[*term, *index]),
+            Message::Rejected { term, index, hint_index, hint_term } => {
+                put(buffer, &[*term, *index, *hint_index, *hint_term]);
+            }
+            Message::Heartbeat { term, commit, context } => put(buffer, &[*term, *commit, *context]),
+            Message::HeartbeatReply { term, context } | Message::ReadIndex { term, context } => {
+                put(buffer, &[*term, *context]);
+            }
+            Message::ReadIndexReply { term, context, index } => put(buffer, &[*term, *context, *index]),
+        }
+    }
+
+    fn decode(bytes: &Bytes) -> Result<Self, Malformed> {
+        let mut reader = Reader { bytes, at: 0 };
+        let message = reader.message()?;
+        if reader.at < bytes.len() {
+            return Err(Malformed(format!("{} bytes after a {}", bytes.len() - reader.at, message.kind())));
+        }
+        Ok(message)
+    }
+
+    fn kind(&self) -> &'static str {
+        match self {
+            Message::Request { .. } => "request",
+            Message::Reply { .. } => "reply",
+            Message::PreVote { .. } => "pre-vote",
+            Message::PreVoteReply { .. } => "pre-vote-reply",
+            Message::Vote { .. } => "vote",
+            Message::VoteReply { .. } => "vote-reply",
+            Message::Append { .. } => "append",
+            Message::Accepted { .. } => "accepted",
+            Message::Rejected { .. } => "rejected",
+            Message::Heartbeat { .. } => "heartbeat",
+            Message::HeartbeatReply { .. } => "heartbeat-reply",
+            Message::ReadIndex { .. } => "read-index",
+            Message::ReadIndexReply { .. } => "read-index-reply",
+        }
+    }
+}
+
+impl fmt::Debug for Message {
+    /// One short line for transcripts: `append 4@2 +2 commit 3 (term 2)` means two entries after entry 4 of term 2.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(proto::Message::kind(self))?;
+        match self {
+            Message::Request { here, access, .. } => {
+                let (what, bytes) = match access {
+                    Access::Command(bytes) => ("command", bytes),
+                    Access::Query(bytes) => ("query", bytes),
+                };
+                write!(f, " {what} of {} B{}", bytes.len(), if *here { " here" } else { "" })
+            }
+            Message::Reply { answer, .. } => match answer {
+                Answer::Done(bytes) => write!(f, " done, {} B", bytes.len()),
+                Answer::NotLeader(Some(hint)) => write!(f, " not leader, ask {hint}"),
+                Answer::NotLeader(None) => f.write_str(" not leader"),
+                Answer::Overloaded => f.write_str(" overloaded"),
+                Answer::Unavailable => f.write_str(" unavailable"),
+                Answer::LeaderChanged => f.write_str(" leader changed"),
+            },
+            Message::PreVote { term, last_index, last_term } | Message::Vote { term, last_index, last_term } => {
+                write!(f, " log {last_index}@{last_term} (term {term})")
+            }
+            Message::PreVoteReply { term, granted } | Message::VoteReply { term, granted } => {
+                write!(f, " {} (term {term})", if *granted { "granted" } else { "refused" })
+            }
+            Message::Append { term, prev_index, prev_term, commit, entries } => {
+                write!(f, " {prev_index}@{prev_term} +{} commit {commit} (term {term})", entries.len())
+            }
+            Message::Accepted { term, index } => write!(f, " {index} (term {term})"),
+            Message::Rejected { term, index, hint_index, hint_term } => {
+                write!(f, " {index}, try {hint_index}@{hint_term} (term {term})")
+            }
+            Message::Heartbeat { term, commit, context } => write!(f, " commit {commit} round {context} (term {term})"),
+            Message::HeartbeatReply { term, context } => write!(f, " round {context} (term {term})"),
+            // The context of a follower's question starts at random: it would only hide what matters.
+            Message::ReadIndex { term, .. } => write!(f, " (term {term})"),
+            Message::ReadIndexReply { term, index, .. } => write!(f, " {index} (term {term})"),
+        }
+    }
+}
+
+impl Message {
+    /// The sender's term, for the messages to which the rules of terms apply (paper §5.1).
+    pub(crate) fn term(&self) -> Option<u64> {
+        match self {
+            Message::Request { .. } | Message::Reply { .. } => None,
+            Message::PreVote { term, .. }
+            | Message::PreVoteReply { term, .. }
+            | Message::Vote { term, .. }
+            | Message::VoteReply { term, .. }
+            | Message::Append { term, .. }
+            | Message::Accepted { term, .. }
+            | Message::Rejected { term, .. }
+            | Message::Heartbeat { term, .. }
+            | Message::HeartbeatReply { term, .. }
+            | Message::ReadIndex { term, .. }
+            | Message::ReadIndexReply { term, .. } => Some(*term),
+        }
+    }
+
+    /// The first byte on the wire. Never reuse one.
+    fn tag(&self) -> u8 {
+        match self {
+            Message::Request { .. } => 1,
+            Message::Reply { .. } => 2,
+            Message::PreVote { .. } => 3,
+            Message::PreVoteReply { .. } => 4,
+            Message::Vote { .. } => 5,
+            Message::VoteReply { .. } => 6,
+            Message::Append { .. } => 7,
+            Message::Accepted { .. } => 8,
+            Message::Rejected { .. } => 9,
+            Message::Heartbeat { .. } => 10,
+            Message::HeartbeatReply { .. } => 11,
+            Message::ReadIndex { .. } => 12,
+            Message::ReadIndexReply { .. } => 13,
+        }
+    }
+}
+
+const HERE: u64 = 1;
+const QUERY: u64 = 2;
+
+fn encode_request(buffer: &mut Vec<u8>, id: u64, here: bool, access: &Access) {
+    let (query, bytes) = match access {
+        Access::Command(bytes) => (0, bytes),
+        Access::Query(bytes) => (QUERY, bytes),
+    };
+    put(buffer, &[id, u64::from(here) * HERE | query]);
+    buffer.extend_from_slice(bytes);
+}
+
+fn encode_reply(buffer: &mut Vec<u8>, id: u64, answer: &Answer) {
+    match answer {
+        Answer::Done(reply) => {
+            put(buffer, &[id, 0]);
+            buffer.extend_from_slice(reply);
+        }
+        Answer::NotLeader(None) => put(buffer, &[id, 1]),
+        Answer::NotLeader(Some(hint)) => put(buffer, &[id, 2, u64::from(hint.0)]),
+        Answer::Overloaded => put(buffer, &[id, 3]),
+        Answer::Unavailable => put(buffer, &[id, 4]),
+        Answer::LeaderChanged => put(buffer, &[id, 5]),
+    }
+}
+
+/// Appends numbers as LEB128 varints: seven bits a byte, low ones first, the top bit says that more follows.
+fn put(buffer: &mut Vec<u8>, numbers: &[u64]) {
+    for &number in numbers {
+        let mut rest = number;
+        while rest >= 0x80 {
+            buffer.push(rest as u8 | 0x80);
+            rest >>= 7;
+        }
+        buffer.push(rest as u8);
+    }
+}
+
+struct Reader<'a> {
+    bytes: &'a Bytes,
+    at: usize,
+}
+
+impl Reader<'_> {
+    fn message(&mut self) -> Result<Message, Malformed> {
+        Ok(match self.byte()? {
+            1 => self.request()?,
+            2 => self.reply()?,
+            3 => Message::PreVote { term: self.number()?, last_index: self.number()?, last_term: self.number()? },
+            4 => Message::PreVoteReply { term: self.number()?, granted: self.flag()? },
+            5 => Message::Vote { term: self.number()?, last_index: self.number()?, last_term: self.number()? },
+            6 => Message::VoteReply { term: self.number()?, granted: self.flag()? },
+            7 => self.append()?,
+            8 => Message::Accepted { term: self.number()?, index: self.number()? },
+            9 => Message::Rejected {
+                term: self.number()?,
+                index: self.number()?,
+                hint_index: self.number()?,
+                hint_term: self.number()?,
+            },
+            10 => Message::Heartbeat { term: self.number()?, commit: self.number()?, context: self.number()? },
+            11 => Message::HeartbeatReply { term: self.number()?, context: self.number()? },
+            12 => Message::ReadIndex { term: self.number()?, context: self.number()? },
+            13 => Message::ReadIndexReply { term: self.number()?, context: self.number()?, index: self.number()? },
+            tag => return Err(Malformed(format!("message of tag {tag}"))),
+        })
+    }
+
+    fn request(&mut self) -> Result<Message, Malformed> {
+        let id = self.number()?;
+        let flags = self.number()?;
+        if flags > (HERE | QUERY) {
+            return Err(Malformed(format!("request with flags {flags}")));
+        }
+        let bytes = self.rest();
+        let access = if flags & QUERY != 0 { Access::Query(bytes) } else { Access::Command(bytes) };
+        Ok(Message::Request { id, here: flags & HERE != 0, access })
+    }
+
+    fn reply(&mut self) -> Result<Message, Malformed> {
+        let id = self.number()?;
+        let answer = match self.number()? {
+            0 => Answer::Done(self.rest()),
+            1 => Answer::NotLeader(None),
+            2 => {
+                let hint = self.number()?;
+                let hint = u16::try_from(hint).map_err(|_| Malformed(format!("hint to node {hint}")))?;
+                Answer::NotLeader(Some(NodeId(hint)))
+            }
+            3 => Answer::Overloaded,
+            4 => Answer::Unavailable,
+            5 => Answer::LeaderChanged,
+            code => return Err(Malformed(format!("reply of code {code}"))),
+        };
+        Ok(Message::Reply { id, answer })
+    }
+
+    fn append(&mut self) -> Result<Message, Malformed> {
+        let [term, prev_index, prev_term, commit, count] =
+            [self.number()?, self.number()?, self.number()?, self.number()?, self.number()?];
+        // An entry takes at least its length and a record header: a larger count is a lie that must not cost memory.
+        if count > (self.bytes.len() - self.at) as u64 / (1 + crate::log::RECORD_HEADER as u64) {
+            return Err(Malformed(format!("append of {count} entries in {} bytes", self.bytes.len())));
+        }
+        let mut entries = Vec::with_capacity(count as usize);
+        for _ in 0..count {
+            let length = self.number()?;
+            entries.push(Entry::decode(self.take(length)?)?);
+        }
+        Ok(Message::Append { term, prev_index, prev_term, commit, entries })
+    }
+
+    fn byte(&mut self) -> Result<u8, Malformed> {
+        let byte = *self.bytes.get(self.at).ok_or_else(|| self.cut())?;
+        self.at += 1;
+        Ok(byte)
+    }
+
+    fn flag(&mut self) -> Result<bool, Malformed> {
+        match self.byte()? {
+            0 => Ok(false),
+            1 => Ok(true),
+            other => Err(Malformed(format!("flag of value {other}"))),
+        }
+    }
+
+    fn number(&mut self) -> Result<u64, Malformed> {
+        let mut number = 0;
+        for shift in (0..64).step_by(7) {
+            let byte = self.byte()?;
+            if shift == 63 && byte > 1 {
+                break;
+            }
+            number |= u64::from(byte & 0x7f) << shift;
+            if byte < 0x80 {
+                return Ok(number);
+            }
+        }
+        Err(Malformed("number of more than 64 bits".into()))
+    }
+
+    fn take(&mut self, length: u64) -> Result<Bytes, Malformed> {
+        if length > (self.bytes.len() - self.at) as u64 {
+            return Err(self.cut());
+        }
+        let start = self.at;
+        self.at += length as usize;
+        Ok(self.bytes.slice(start..self.at))
+    }
+
+    fn rest(&mut self) -> Bytes {
+        let rest = self.bytes.slice(self.at..);
+        self.at = self.bytes.len();
+        rest
+    }
+
+    fn cut(&self) -> Malformed {
+        Malformed(format!("message cut off after {} bytes", self.bytes.len()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::log::EntryKind;
+    use base::{Rng, Seed};
+    use proto::Message as _;
+
+    fn entry(term: u64, command: &[u8]) -> Entry {
+        let mut record = Vec::new();
+        Entry::encode(&mut record, term, EntryKind::Command, command);
+        Entry::decode(record.into()).expect("a record just made")
+    }
+
+    fn samples() -> Vec<Message> {
+        let (term, index) = (300, u64::MAX);
+        let command = Bytes::from_static(b"\x01key=value");
+        let mut samples = vec![
+            Message::Request { id: 1 << 63, here: true, access: Access::Query(command.clone()) },
+            Message::Request { id: 0, here: false, access: Access::Command(command.clone()) },
+            Message::PreVote { term, last_index: index, last_term: 2 },
+            Message::PreVoteReply { term, granted: true },
+            Message::Vote { term, last_index: 127, last_term: 128 },
+            Message::VoteReply { term, granted: false },
+            Message::Append { term, prev_index: 9, prev_term: 2, commit: 4, entries: vec![] },
+            Message::Append {
+                term,
+                prev_index: 9,
+                prev_term: 2,
+                commit: 4,
+                entries: vec![entry(2, b""), entry(300, &[7; 300])],
+            },
+            Message::Accepted { term, index },
+            Message::Rejected { term, index: 5, hint_index: 4, hint_term: 1 },
+            Message::Heartbeat { term, commit: 5, context: 6 },
+            Message::HeartbeatReply { term, context: 6 },
+            Message::ReadIndex { term, context: index },
+            Message::ReadIndexReply { term, context: index, index: 12 },
+        ];
+        for answer in [
+            Answer::Done(command),
+            Answer::NotLeader(None),
+            Answer::NotLeader(Some(NodeId(4))),
+            Answer::Overloaded,
+            Answer::Unavailable,
+            Answer::LeaderChanged,
+        ] {
+            samples.push(Message::Reply { id: 77, answer });
+        }
+        samples
+    }
+
+    fn encoded(message: &Message) -> Bytes {
+        let mut buffer = Vec::new();
+        message.encode(&mut buffer);
+        buffer.into()
+    }
+
+    #[test]
+    fn every_message_survives_the_wire() {
+        for message in samples() {
+            assert_eq!(Message::decode(&encoded(&message)).as_ref(), Ok(&message));
+        }
+        assert!(encoded(&Message::Heartbeat { term: 9, commit: 5_000, context: 60 }).len() <= 6);
+    }
+
+    #[test]
+    fn an_entry_shares_the_bytes_of_its_frame() {
+        let frame = encoded(&samples()[7]);
+        let Ok(Message::Append { entries, .. }) = Message::decode(&frame) else { panic!("an append") };
+        assert!(frame.as_ptr_range().contains(&entries[1].record.as_ptr()), "copied");
+    }
+
+    #[test]
+    fn cut_and_corrupted_messages_never_panic() {
+        let mut rng = Rng::new(Seed(3));
+        for message in samples() {
+            let whole = encoded(&message);
+            for end in 0..whole.len() {
+                if let Ok(other) = Message::decode(&whole.slice(..end)) {
+                    assert_ne!(other, message, "cut at {end}");
+                }
+            }
+            for _ in 0..2_000 {
+                let mut bytes = whole.to_vec();
+                for _ in 0..=rng.below(3) {
+                    let at = rng.below(bytes.len() as u64) as usize;
+                    bytes[at] = rng.next_u64() as u8;
+                }
+                let _ = Message::decode(&bytes.into());
+            }
+        }
+    }
+
+    #[test]
+    fn numbers_beyond_64_bits_and_left_over_bytes_are_refused() {
+        let mut accepted = vec![8];
+        accepted.extend([0xff; 9]);
+        accepted.extend([0x02, 0x00]);
+        assert!(Message::decode(&accepted.into()).is_err());
+        assert!(Message::decode(&Bytes::from_static(&[8, 1, 1, 1])).is_err());
+        assert!(Message::decode(&Bytes::new()).is_err());
+    }
+}

@@ -1,0 +1,179 @@
+//! What a leader knows of each follower, and how much it may send ahead.
+
+use std::collections::VecDeque;
+
+use base::{NodeId, Time};
+
+/// A set of nodes, as bits of a word.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Voters(u64);
+
+impl Voters {
+    /// The set of one node.
+    pub fn only(node: NodeId) -> Self {
+        Voters(1 << node.0)
+    }
+
+    /// Adds a node; adding it twice counts once.
+    pub fn insert(&mut self, node: NodeId) {
+        self.0 |= 1 << node.0;
+    }
+
+    /// How many nodes are in the set.
+    pub fn count(self) -> usize {
+        self.0.count_ones() as usize
+    }
+}
+
+/// How entries are sent to a follower (the states of etcd-io/raft's `tracker/progress.go`, without snapshots so far).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Sending {
+    /// It is not known where its log and the leader's agree: one append at a time, the next when something was heard.
+    Probe {
+        /// An append is under way.
+        paused: bool,
+    },
+    /// The logs agree: appends are sent ahead of their answers, as far as the window allows.
+    Replicate,
+}
+
+/// What a leader knows of one follower (and, of itself, what is durable).
+///
+/// Invariant: `matched < next`.
+#[derive(Clone, Debug)]
+pub struct Progress {
+    /// The follower has every entry up to here, durably.
+    pub matched: u64,
+    /// The next entry to send.
+    pub next: u64,
+    /// How entries are sent.
+    pub sending: Sending,
+    /// When the follower was last heard from.
+    pub heard: Time,
+    /// The highest commit index that was sent to it.
+    pub told_commit: u64,
+    /// `matched` at the last heartbeat, to notice appends that got lost.
+    pub matched_before: u64,
+    /// Appends under way: last index and size in bytes of each.
+    in_flight: VecDeque<(u64, usize)>,
+    in_flight_bytes: usize,
+}
+
+impl Progress {
+    /// A follower of which nothing is known but that the leader's log ends before `next`.
+    pub fn new(next: u64, now: Time) -> Self {
+        Progress {
+            matched: 0,
+            next,
+            sending: Sending::Probe { paused: false },
+            heard: now,
+            told_commit: 0,
+            matched_before: 0,
+            in_flight: VecDeque::new(),
+            in_flight_bytes: 0,
+        }
+    }
+
+    /// Whether an append may be sent now, with at most `messages` and about `bytes` under way.
+    pub fn has_room(&self, messages: usize, bytes: usize) -> bool {
+        match self.sending {
+            Sending::Probe { paused } => !paused,
+            Sending::Replicate => self.in_flight.len() < messages && self.in_flight_bytes < bytes,
+        }
+    }
+
+    /// Entries up to `last` were sent, `bytes` of them in this message.
+    pub fn sent(&mut self, last: u64, bytes: usize) {
+        match &mut self.sending {
+            Sending::Probe { paused } => *paused = true,
+            Sending::Replicate => {
+                self.next = last + 1;
+                self.in_flight.push_back((last, bytes));
+                self.in_flight_bytes += bytes;
+            }
+        }
+    }
+
+    /// The follower has everything up to `index`: from here on entries flow.
+    pub fn accepted(&mut self, index: u64) {
+        self.matched = self.matched.max(index);
+        self.next = self.next.max(self.matched + 1);
+        if let Sending::Probe { .. } = self.sending {
+            self.next = self.matched + 1;
+            self.sending = Sending::Replicate;
+        }
+        while let Some(&(last, bytes)) = self.in_flight.front()
+            && last <= self.matched
+        {
+            self.in_flight.pop_front();
+            self.in_flight_bytes -= bytes;
+        }
+    }
+
+    /// Appends may have got lost: find out again where the logs agree, from `next` on.
+    pub fn probe(&mut self, next: u64, paused: bool) {
+        self.next = next.max(self.matched + 1);
+        self.sending = Sending::Probe { paused };
+        self.in_flight.clear();
+        self.in_flight_bytes = 0;
+    }
+
+    /// The follower is there: a probe may be repeated.
+    pub fn unpause(&mut self) {
+        if let Sending::Probe { paused } = &mut self.sending {
+            *paused = false;
+        }
+    }
+
+    /// Whether appends are under way that no answer has come for since the last heartbeat. To be asked once a heartbeat.
+    pub fn is_stalled(&mut self) -> bool {
+        let before = std::mem::replace(&mut self.matched_before, self.matched);
+        before == self.matched && !self.in_flight.is_empty()
+    }
+}
+
+/// The highest index that `quorum` of the nodes have.
+pub fn quorum_index(progress: &[Progress], quorum: usize) -> u64 {
+    let mut matched = [0; crate::settings::MAX_NODES];
+    let matched = &mut matched[..progress.len()];
+    for (slot, node) in matched.iter_mut().zip(progress) {
+        *slot = node.matched;
+    }
+    matched.sort_unstable_by(|a, b| b.cmp(a));
+    matched[quorum - 1]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_quorum_has_what_its_slowest_member_has() {
+        let progress = |matched: &[u64]| -> Vec<Progress> {
+            matched.iter().map(|&matched| Progress { matched, ..Progress::new(1, Time::ZERO) }).collect()
+        };
+        assert_eq!(quorum_index(&progress(&[5, 3, 4]), 2), 4);
+        assert_eq!(quorum_index(&progress(&[5, 0, 0, 7, 6]), 3), 5);
+        assert_eq!(quorum_index(&progress(&[9]), 1), 9);
+    }
+
+    #[test]
+    fn a_window_fills_and_empties() {
+        let mut follower = Progress::new(4, Time::ZERO);
+        assert!(follower.has_room(2, 100));
+        follower.sent(6, 10);
+        assert!(!follower.has_room(2, 100), "one probe at a time");
+        follower.accepted(3);
+        assert_eq!((follower.next, follower.sending), (4, Sending::Replicate));
+        follower.sent(5, 60);
+        follower.sent(6, 60);
+        assert!(!follower.has_room(3, 100), "bytes");
+        assert!(!follower.has_room(2, 1000), "messages");
+        assert!(!follower.is_stalled(), "progress since the start");
+        assert!(follower.is_stalled());
+        follower.accepted(5);
+        assert!(follower.has_room(2, 100));
+        follower.accepted(4);
+        assert_eq!((follower.matched, follower.next), (5, 7), "a delayed answer changes nothing");
+    }
+}

@@ -1,0 +1,296 @@
+//! How the log is copied, when an entry is committed, and what happens then.
+
+use base::{Bytes, NodeId};
+use proto::{Address, StateMachine};
+
+use crate::bugs::Planted;
+use crate::log::{Entry, EntryKind, RECORD_HEADER};
+use crate::message::{Answer, Message};
+use crate::progress::{Sending, quorum_index};
+use crate::replica::{Ctx, HEARTBEAT, Replica, Role, answer};
+
+/// The leader's part.
+impl<S: StateMachine> Replica<S> {
+    /// Adds entries to the leader's own log. `bytes` is the total size of the commands.
+    ///
+    /// The records of a batch are slices of one buffer: one allocation and one copy for all of them.
+    pub(crate) fn append<'a>(
+        &mut self,
+        ctx: Ctx,
+        bytes: usize,
+        commands: impl ExactSizeIterator<Item = (EntryKind, &'a [u8])>,
+    ) {
+        let Role::Leader(leader) = &mut self.role else { return };
+        let mut sizes = Vec::with_capacity(commands.len());
+        let mut buffer = Vec::with_capacity(bytes + commands.len() * RECORD_HEADER);
+        for (kind, command) in commands {
+            Entry::encode(&mut buffer, self.term, kind, command);
+            sizes.push(RECORD_HEADER + command.len());
+        }
+        leader.uncommitted_bytes += buffer.len() as u64;
+        let mut records = Bytes::from(buffer);
+        for size in sizes {
+            let record = records.split_to(size);
+            self.log.push(Entry { term: self.term, record: record.clone() });
+            ctx.out.append(record);
+        }
+        leader.unsynced.push_back((ctx.out.barrier(), self.log.last_index()));
+        // A leader counts itself when its disk has the entries, not before (dissertation §10.2.1).
+        if self.settings.has(Planted::Forgets) || self.settings.has(Planted::LostWrite) {
+            leader.progress[self.me.index()].matched = self.log.last_index();
+        }
+        self.advance_commit(ctx);
+    }
+
+    /// Sends every follower what it lacks, as far as its window allows.
+    ///
+    /// At once, while the own disk still writes (dissertation §10.2.1): an entry counts only where it is durable, and the
+    /// leader's term was durable before it could be elected.
+    pub(crate) fn replicate(&mut self, ctx: Ctx) {
+        let Role::Leader(leader) = &mut self.role else { return };
+        let last_index = self.log.last_index();
+        for node in NodeId::all(self.settings.nodes).filter(|&node| node != self.me) {
+            let peer = &mut leader.progress[node.index()];
+            while peer.next <= last_index && peer.has_room(self.settings.in_flight, self.settings.in_flight_bytes) {
+                let prev_index = peer.next - 1;
+                let prev_term = self.log.term(prev_index).expect("entries before `next` are in the log");
+                let (entries, bytes) = self.log.batch(peer.next, self.settings.append_bytes);
+                peer.sent(prev_index + entries.len() as u64, bytes);
+                peer.told_commit = self.commit;
+                let message = Message::Append { term: self.term, prev_index, prev_term, commit: self.commit, entries };
+                ctx.out.send_now(Address::Node(node), message);
+            }
+        }
+    }
+
+    /// Lets every follower hear that the leader is there, and asks whether it still is one in the latest read round.
+    /// At once: nothing that it says has to be on this node's disk.
+    pub(crate) fn send_heartbeats(&mut self, ctx: Ctx) {
+        let me = self.me;
+        for node in NodeId::all(self.settings.nodes).filter(|&node| node != me) {
+            self.send_heartbeat(ctx, node);
+        }
+    }
+
+    pub(crate) fn send_heartbeat(&mut self, ctx: Ctx, node: NodeId) {
+        let Role::Leader(leader) = &mut self.role else { return };
+        let peer = &mut leader.progress[node.index()];
+        // Not above what the follower is known to have: what it has beyond may be another leader's.
+        let commit = self.commit.min(peer.matched);
+        peer.told_commit = peer.told_commit.max(commit);
+        let message = Message::Heartbeat { term: self.term, commit, context: leader.rounds.context() };
+        ctx.out.send_now(Address::Node(node), message);
+    }
+
+    pub(crate) fn on_heartbeat_timer(&mut self, ctx: Ctx) {
+        if self.has_lost_quorum(ctx) {
+            ctx.out.label(format!("lost its quorum at term {}", self.term));
+            return self.follow(ctx, self.term);
+        }
+        let Role::Leader(_) = self.role else { return };
+        ctx.out.set_timer(HEARTBEAT, self.settings.heartbeat);
+        self.send_heartbeats(ctx);
+        self.probe_stalled(ctx);
+    }
+
+    /// Appends may get lost, and a follower complains only when the next one comes: where nothing moved for a heartbeat, an
+    /// empty append provokes the answer.
+    fn probe_stalled(&mut self, ctx: Ctx) {
+        let Role::Leader(leader) = &mut self.role else { return };
+        for (node, peer) in NodeId::all(self.settings.nodes).zip(&mut leader.progress) {
+            if peer.is_stalled() {
+                let (prev_index, entries) = (peer.next - 1, Vec::new());
+                let prev_term = self.log.term(prev_index).expect("entries before `next` are in the log");
+                let message = Message::Append { term: self.term, prev_index, prev_term, commit: self.commit, entries };
+                ctx.out.send_now(Address::Node(node), message);
+            }
+        }
+    }
+
+    pub(crate) fn on_accepted(&mut self, ctx: Ctx, from: NodeId, index: u64) {
+        let Role::Leader(leader) = &mut self.role else { return };
+        let peer = &mut leader.progress[from.index()];
+        peer.heard = ctx.now.monotonic;
+        // Nobody has more of this term's log than its leader.
+        let index = index.min(self.log.last_index());
+        peer.accepted(index);
+        if self.settings.has(Planted::MatchGoesBack) {
+            peer.matched = index;
+        }
+        self.advance_commit(ctx);
+    }
+
+    /// The logs differ at `index` or the follower's ends before it: back off to where they may agree.
+    pub(crate) fn on_rejected(&mut self, ctx: Ctx, from: NodeId, index: u64, hint: (u64, u64)) {
+        let Role::Leader(leader) = &mut self.role else { return };
+        let peer = &mut leader.progress[from.index()];
+        peer.heard = ctx.now.monotonic;
+        match peer.sending {
+            Sending::Probe { .. } if index + 1 != peer.next => return, // the answer to an earlier probe
+            // It had acknowledged this very entry: its disk lost it. Counting it no longer is always safe.
+            Sending::Probe { .. } if index == peer.matched => peer.matched = 0,
+            Sending::Replicate if index <= peer.matched => return, // delayed: it has the entry by now
+            _ => {}
+        }
+        let (agree, _) = self.log.back_off(hint.0.min(index.saturating_sub(1)), hint.1);
+        peer.probe(agree + 1, false);
+    }
+
+    /// A channel broke, and what was under way on it may be gone.
+    pub(crate) fn on_lost(&mut self, peer: NodeId) {
+        if let Role::Leader(leader) = &mut self.role
+            && let Some(progress) = leader.progress.get_mut(peer.index())
+        {
+            progress.probe(progress.matched + 1, true);
+        }
+    }
+
+    pub(crate) fn on_heartbeat_reply(&mut self, ctx: Ctx, from: NodeId, context: u64) {
+        let Role::Leader(leader) = &mut self.role else { return };
+        let peer = &mut leader.progress[from.index()];
+        peer.heard = ctx.now.monotonic;
+        peer.unpause();
+        leader.rounds.acknowledged(from, context);
+        self.confirm_rounds(ctx);
+    }
+
+    /// Commits what a quorum has on disk, if it is of this term: an older entry can be on a majority and still be
+    /// overwritten (paper §5.4.2 and figure 8).
+    pub(crate) fn advance_commit(&mut self, ctx: Ctx) {
+        let Role::Leader(leader) = &self.role else { return };
+        let own = leader.progress[self.me.index()].matched;
+        let index = match self.settings.has(Planted::LostWrite) {
+            true => own,
+            false => quorum_index(&leader.progress, self.settings.quorum()),
+        };
+        if index <= self.commit {
+            return;
+        }
+        if self.log.term(index) == Some(self.term) || self.settings.has(Planted::OldTermCommit) {
+            self.commit_to(ctx, index);
+        }
+    }
+}
+
+/// The follower's part.
+impl<S: StateMachine> Replica<S> {
+    /// Takes over the leader's entries if the log agrees with its log just before them: then, by induction, it agrees in all
+    /// that comes before (the Log Matching Property, paper §5.3).
+    pub(crate) fn on_append(
+        &mut self,
+        ctx: Ctx,
+        from: NodeId,
+        (prev_index, prev_term): (u64, u64),
+        commit: u64,
+        entries: Vec<Entry>,
+    ) {
+        if self.log.term(prev_index) != Some(prev_term) {
+            return self.reject(ctx, from, prev_index, prev_term);
+        }
+        let vouched = prev_index + entries.len() as u64;
+        for (index, entry) in (prev_index + 1..).zip(entries) {
+            self.take_over(ctx, index, entry);
+        }
+        if self.settings.has(Planted::TruncatesAlways) && self.log.last_index() > vouched {
+            self.truncate(ctx, vouched + 1);
+        }
+        self.learn_commit(ctx, commit, vouched);
+        self.accept(ctx, from, vouched);
+    }
+
+    /// Adds an entry unless it is there already. An append can arrive late or twice: only an entry that really conflicts, by
+    /// its term, may cost those behind it (paper figure 2, AppendEntries 3).
+    fn take_over(&mut self, ctx: Ctx, index: u64, entry: Entry) {
+        match self.log.term(index) {
+            Some(term) if term == entry.term => return,
+            Some(_) => self.truncate(ctx, index),
+            None => {}
+        }
+        ctx.out.append(entry.record.clone());
+        self.log.push(entry);
+    }
+
+    fn truncate(&mut self, ctx: Ctx, index: u64) {
+        if index <= self.commit {
+            self.uncommit(ctx, index);
+        }
+        self.log.truncate(index);
+        ctx.out.truncate(index - 1);
+    }
+
+    /// Acknowledges what this append vouched for, when it is durable. What the log holds beyond may be another leader's.
+    fn accept(&mut self, ctx: Ctx, from: NodeId, vouched: u64) {
+        let index = if self.settings.has(Planted::AcksUnchecked) { self.log.last_index() } else { vouched };
+        let message = Message::Accepted { term: self.term, index };
+        if self.settings.has(Planted::Forgets) {
+            return ctx.out.send_now(Address::Node(from), message);
+        }
+        self.say(ctx, from, message);
+    }
+
+    fn reject(&mut self, ctx: Ctx, from: NodeId, index: u64, term: u64) {
+        let (hint_index, hint_term) = self.log.back_off(index, term);
+        self.say(ctx, from, Message::Rejected { term: self.term, index, hint_index, hint_term });
+    }
+
+    /// At once, although the term may not be saved yet: "no later leader that I know of" is about the past, and stays
+    /// true if this node forgets it.
+    pub(crate) fn on_heartbeat(&mut self, ctx: Ctx, from: NodeId, commit: u64, context: u64) {
+        self.learn_commit(ctx, commit, self.log.last_index());
+        ctx.out.send_now(Address::Node(from), Message::HeartbeatReply { term: self.term, context });
+    }
+
+    /// The leader has committed up to `commit`, and this log agrees with the leader's up to `vouched`.
+    fn learn_commit(&mut self, ctx: Ctx, commit: u64, vouched: u64) {
+        let vouched = if self.settings.has(Planted::CommitUnchecked) { self.log.last_index() } else { vouched };
+        let commit = commit.min(vouched);
+        if self.settings.has(Planted::CommitGoesBack) {
+            self.commit = self.commit.min(commit);
+        }
+        if commit > self.commit {
+            self.commit_to(ctx, commit);
+        }
+    }
+}
+
+/// Both parts.
+impl<S: StateMachine> Replica<S> {
+    /// Commits up to `index` and applies it: answers the clients that waited, and the reads that can now be served.
+    fn commit_to(&mut self, ctx: Ctx, index: u64) {
+        self.commit = index;
+        while self.applied < self.commit {
+            self.apply_next(ctx);
+        }
+        self.serve_questions(ctx);
+    }
+
+    fn apply_next(&mut self, ctx: Ctx) {
+        self.applied += 1;
+        let index = self.applied;
+        let entry = self.log.entry(index).expect("committed entries are in the log");
+        let reply = match entry.kind() {
+            EntryKind::Command => self.state.apply(&entry.command()),
+            EntryKind::Noop => Bytes::new(),
+        };
+        let Role::Leader(leader) = &mut self.role else { return };
+        leader.uncommitted_bytes = leader.uncommitted_bytes.saturating_sub(entry.record.len() as u64);
+        if leader.waiters.front().is_some_and(|waiter| waiter.index == index) {
+            let waiter = leader.waiters.pop_front().expect("just looked at");
+            answer(ctx, waiter.client, waiter.id, Answer::Done(reply));
+        }
+    }
+
+    /// The leader overrules an entry that this node holds for committed. It cannot be, so a node must not go on; one with
+    /// a planted bug does, for the bench to see what comes of it.
+    fn uncommit(&mut self, ctx: Ctx, index: u64) {
+        if self.settings.bug.is_none() {
+            return self.halt(ctx, format!("committed entry {index} is overruled at term {}", self.term));
+        }
+        self.commit = index - 1;
+        self.applied = 0;
+        self.state = S::default();
+        while self.applied < self.commit {
+            self.apply_next(ctx);
+        }
+    }
+}
