@@ -2,11 +2,22 @@
 //!
 //! - [`check`]: a history against a [`Model`] gives a [`Report`]: the [`Verdict`], its [`Anomaly`]s, what it took.
 //! - [`MODELS`]: the registry. A new model is one file and one line there.
+//! - [`register`]: linearizability of key-value registers, by zones; [`exact`]: the search for what zones cannot decide.
+//! - [`witness`]: from suspects to the smallest contradiction; [`explain`]: a witness in words; [`picture`]: as an SVG.
+//!   Finding and explaining are apart.
+//! - [`lost`]: acknowledged writes that the final reads contradict.
 
+pub mod exact;
+pub mod explain;
+pub mod lost;
 mod model;
+pub mod picture;
+pub mod register;
 mod report;
 mod verdict;
+pub mod witness;
 
+pub use lost::{LostWrite, lost_writes};
 pub use model::{LINEARIZABLE, MODELS, Model, Options, check};
 pub use report::{Anomaly, AnomalyKind, Report};
 pub use verdict::Verdict;

@@ -71,12 +71,11 @@ pub struct Anomaly {
     pub operations: Vec<Operation>,
     /// Their places in the checked history.
     pub indices: Vec<u32>,
-    pub(crate) key_name: String,
 }
 
 impl Anomaly {
     /// The witness as a picture: a self-contained SVG that reads on light and on dark ground.
     pub fn svg(&self) -> String {
-        String::new()
+        crate::picture::svg(&self.title, &self.operations)
     }
 }

@@ -1,0 +1,189 @@
+//! A witness as a picture: a lane per process, a bar per operation from invocation to completion, values in colour.
+//!
+//! Self-contained SVG without scripts; colours follow the reader's light or dark preference. The distance of two instants is not to scale
+//! when they are far apart, because what matters is which came first; their times stand on the axis.
+
+use std::fmt::Write;
+
+use base::Time;
+use history::{Function, NIL, Operation, Outcome};
+
+use crate::explain::{deed, show_value};
+
+const WIDTH: f64 = 860.0;
+const LEFT: f64 = 64.0;
+const RIGHT: f64 = 24.0;
+const LANE: f64 = 46.0;
+const TOP: f64 = 44.0;
+const BAR: f64 = 24.0;
+/// Colours per value, chosen to be told apart by most people (Okabe & Ito, 2008) on both grounds.
+const COLOURS: usize = 5;
+
+const STYLE: &str = "\
+.bg{fill:none}.t{font:13px system-ui,sans-serif;fill:#1b1f24}.s{font:11px system-ui,sans-serif;fill:#57606a}\
+.lane{stroke:#d0d7de;stroke-width:1}.tick{stroke:#8c959f;stroke-width:1;stroke-dasharray:2 3}\
+.v0{fill:#0072b2}.v1{fill:#d55e00}.v2{fill:#007a5a}.v3{fill:#9a4f80}.v4{fill:#6a5acd}.nil{fill:#6e7781}\
+.bar{fill-opacity:.16;stroke-width:2}.b0{stroke:#0072b2}.b1{stroke:#d55e00}.b2{stroke:#007a5a}.b3{stroke:#9a4f80}.b4{stroke:#6a5acd}.bnil{stroke:#6e7781}\
+.open{stroke-dasharray:6 4}\
+@media (prefers-color-scheme:dark){.t{fill:#e6edf3}.s{fill:#9da7b1}.lane{stroke:#30363d}.tick{stroke:#6e7681}\
+.v0{fill:#56b4e9}.v1{fill:#f0883e}.v2{fill:#3fb68b}.v3{fill:#d99fc4}.v4{fill:#a99cf0}.nil{fill:#9da7b1}\
+.b0{stroke:#56b4e9}.b1{stroke:#f0883e}.b2{stroke:#3fb68b}.b3{stroke:#d99fc4}.b4{stroke:#a99cf0}.bnil{stroke:#9da7b1}.bar{fill-opacity:.22}}";
+
+/// Draws operations of one key, in order of invocation, under a title.
+pub fn svg(title: &str, operations: &[Operation]) -> String {
+    let axis = Axis::of(operations);
+    let mut lanes: Vec<u32> = operations.iter().map(|op| op.process.0).collect();
+    lanes.sort_unstable();
+    lanes.dedup();
+    let height = TOP + LANE * lanes.len() as f64 + 52.0;
+    let mut out = String::new();
+    let _ = write!(
+        out,
+        "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {WIDTH} {height}\" role=\"img\" style=\"max-width:100%\">\
+         <title>{0}</title><style>{STYLE}</style><text class=\"t\" x=\"8\" y=\"20\" font-weight=\"600\">{0}</text>",
+        escape(title)
+    );
+    let bottom = height - 46.0;
+    axis.draw(&mut out, bottom);
+    for (row, lane) in lanes.iter().enumerate() {
+        let y = TOP + LANE * row as f64 + LANE / 2.0;
+        let right = WIDTH - RIGHT;
+        let _ = write!(
+            out,
+            "<line class=\"lane\" x1=\"{LEFT}\" y1=\"{y}\" x2=\"{right}\" y2=\"{y}\"/><text class=\"t\" x=\"8\" y=\"{}\">p{lane}</text>",
+            y + 5.0
+        );
+        for op in operations.iter().filter(|op| op.process.0 == *lane) {
+            bar(&mut out, op, y, &axis, operations);
+        }
+    }
+    out.push_str("</svg>");
+    out
+}
+
+fn bar(out: &mut String, op: &Operation, y: f64, axis: &Axis, operations: &[Operation]) {
+    let pending = op.done == Time::MAX;
+    let (x1, x2) = (axis.place(op.sent), if pending { WIDTH - RIGHT } else { axis.place(op.done) });
+    let colour = colour(value_of(op), operations);
+    let (open, top, width) = (if pending { " open" } else { "" }, y - BAR / 2.0, (x2 - x1).max(3.0));
+    let _ = write!(
+        out,
+        "<rect class=\"bar {v} b{n}{open}\" x=\"{x1:.1}\" y=\"{top}\" width=\"{width:.1}\" height=\"{BAR}\" rx=\"4\"><title>{tip}</title></rect>",
+        v = colour.fill,
+        n = colour.stroke,
+        tip = escape(&format!("{} on {}: {}", op.process, op.node, deed(op))),
+    );
+    // A label that does not fit inside stands beside the bar, on the side that has room.
+    let label = label(op);
+    let needed = label.chars().count() as f64 * 7.2;
+    let (x, anchor) = if x2 - x1 > needed + 8.0 {
+        ((x1 + x2) / 2.0, "middle")
+    } else if x2 + needed + 6.0 < WIDTH - RIGHT {
+        (x2 + 5.0, "start")
+    } else {
+        (x1 - 5.0, "end")
+    };
+    let _ = write!(
+        out,
+        "<text class=\"t\" x=\"{x:.1}\" y=\"{}\" text-anchor=\"{anchor}\">{}</text>",
+        y + 4.5,
+        escape(&label)
+    );
+}
+
+/// `w 4`, `r 4`, `cas 4→5`; with `?` for unknown and `✗` for failed.
+fn label(op: &Operation) -> String {
+    let (argument, expected) = (short(op.request.argument), short(op.request.expected));
+    let what = match op.request.function {
+        Function::Read => format!("r {}", short(op.completion.result)),
+        Function::Write => format!("w {argument}"),
+        Function::Cas => format!("cas {expected}→{argument}"),
+    };
+    match op.completion.outcome {
+        Outcome::Ok => what,
+        Outcome::Fail => format!("{what} ✗"),
+        Outcome::Info => format!("{what} ?"),
+    }
+}
+
+fn short(value: u64) -> String {
+    if value == NIL { "∅".to_string() } else { show_value(value) }
+}
+
+fn value_of(op: &Operation) -> u64 {
+    if op.request.function == Function::Read { op.completion.result } else { op.request.argument }
+}
+
+struct Colour {
+    fill: String,
+    stroke: String,
+}
+
+fn colour(value: u64, operations: &[Operation]) -> Colour {
+    if value == NIL {
+        return Colour { fill: "nil".into(), stroke: "nil".into() };
+    }
+    let mut values: Vec<u64> = operations.iter().map(value_of).filter(|&value| value != NIL).collect();
+    values.sort_unstable();
+    values.dedup();
+    let place = values.iter().position(|&v| v == value).unwrap_or(0) % COLOURS;
+    Colour { fill: format!("v{place}"), stroke: place.to_string() }
+}
+
+/// Where instants are drawn: every instant at which something begins or ends has its place; gaps are compressed.
+struct Axis {
+    places: Vec<(Time, f64)>,
+}
+
+impl Axis {
+    fn of(operations: &[Operation]) -> Axis {
+        let mut times: Vec<Time> =
+            operations.iter().flat_map(|op| [op.sent, op.done]).filter(|t| *t != Time::MAX).collect();
+        times.sort_unstable();
+        times.dedup();
+        let gaps: Vec<f64> = times.windows(2).map(|pair| pair[1].since(pair[0]).as_secs_f64()).collect();
+        let total: f64 = gaps.iter().sum();
+        // Half of the width is shared equally, half in proportion, so that order is always visible.
+        let room = WIDTH - LEFT - RIGHT - 60.0;
+        let equal = room / 2.0 / gaps.len().max(1) as f64;
+        let mut x = LEFT + 10.0;
+        let mut places = Vec::with_capacity(times.len());
+        for (i, time) in times.iter().enumerate() {
+            if i > 0 {
+                x += equal + if total > 0.0 { room / 2.0 * gaps[i - 1] / total } else { 0.0 };
+            }
+            places.push((*time, x));
+        }
+        Axis { places }
+    }
+
+    fn place(&self, time: Time) -> f64 {
+        let at = self.places.partition_point(|(t, _)| *t < time);
+        self.places.get(at).or(self.places.last()).map_or(LEFT, |(_, x)| *x)
+    }
+
+    /// A dotted line per instant, and its time below, in two rows where they would collide.
+    fn draw(&self, out: &mut String, bottom: f64) {
+        let start = self.places.first().map_or(Time::ZERO, |(time, _)| *time);
+        let mut ends = [f64::MIN; 2];
+        for (i, (time, x)) in self.places.iter().enumerate() {
+            let top = TOP - 8.0;
+            let _ = write!(out, "<line class=\"tick\" x1=\"{x:.1}\" y1=\"{top}\" x2=\"{x:.1}\" y2=\"{bottom}\"/>");
+            let text =
+                if i == 0 { format!("{:.6} s", time.seconds()) } else { format!("+{}", offset(time.since(start))) };
+            let half = text.len() as f64 * 3.2;
+            let Some(row) = (0..2).find(|&row| ends[row] < x - half) else { continue };
+            ends[row] = x + half + 4.0;
+            let y = bottom + 16.0 + 14.0 * row as f64;
+            let _ = write!(out, "<text class=\"s\" x=\"{x:.1}\" y=\"{y}\" text-anchor=\"middle\">{text}</text>");
+        }
+    }
+}
+
+fn offset(span: std::time::Duration) -> String {
+    base::units::show_duration(span)
+}
+
+fn escape(text: &str) -> String {
+    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
+}

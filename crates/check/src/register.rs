@@ -1,0 +1,840 @@
+//! Linearizability of key-value registers with compare-and-set, in linear time when the values written to a key are unique.
+//!
+//! All operations that see one value form its *cluster*: the write, the reads, the compare-and-set that replaces it. Let `f`
+//! be the earliest completion in it and `s` the latest invocation. If `f < s` the register must hold the value from `f` to
+//! `s` (a *forward* zone); otherwise it needs the value at one instant between `s` and `f` only (a *backward* zone). The key is
+//! linearizable if and only if no read completes before its write is invoked, forward zones do not overlap, and no backward zone
+//! lies inside a forward one (Gibbons & Korach, *Testing Shared Memories*, SIAM J. Comput. 26, 1997).
+//!
+//! - A write with unknown outcome never completes. If nobody saw its value it is left out; else it happened.
+//! - A successful compare-and-set glues its cluster behind that of the value it found. Glued clusters form a *chain*, which is
+//!   one zone, after its inner order has been checked.
+//! - A failed compare-and-set says only what the value was *not*. It is placed into the order that the zones give; if that fails,
+//!   and whenever a value was written twice, [`exact`](crate::exact) search decides within its budget.
+//!
+//! Zones touch leniently: an operation that completes at the instant at which another is invoked is concurrent with it.
+
+use std::collections::{BTreeMap, HashMap};
+use std::hash::BuildHasherDefault;
+use std::thread;
+
+use base::Fingerprint;
+use history::{Columns, ErrorKind, Function, History, NIL, Outcome};
+
+use crate::exact::{self, Op, Search};
+use crate::model::Options;
+use crate::report::{AnomalyKind, Report};
+use crate::verdict::Verdict;
+use crate::witness;
+
+/// Decides linearizability, key by key (it is a local property), on `options.threads` threads. Linear in the history, but for
+/// keys that need the exact search.
+pub fn linearizable(history: &History, options: &Options) -> Report {
+    let columns = &history.operations;
+    let keys = Keys::of(columns);
+    let shards = options.threads.clamp(1, 64).min(keys.count.max(1));
+    let decide = |shard| decide_shard(columns, &keys, Part { shard, shards }, options);
+    let mut decided: Vec<Shard> = if shards == 1 {
+        vec![decide(0)]
+    } else {
+        thread::scope(|scope| {
+            let handles: Vec<_> = (0..shards).map(|shard| scope.spawn(move || decide(shard))).collect();
+            handles
+                .into_iter()
+                .map(|handle| handle.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
+                .collect()
+        })
+    };
+    let order = options.certificate.then(|| {
+        let mut orders = BTreeMap::new();
+        decided.iter_mut().for_each(|shard| orders.append(&mut shard.orders));
+        orders.into_values().flatten().collect()
+    });
+    let mut troubles: Vec<Trouble> = decided.into_iter().flat_map(|shard| shard.troubles).collect();
+    troubles.sort_by_key(|trouble| trouble.key);
+    judge(history, troubles, order, options)
+}
+
+/// Turns troubles into a verdict. A witness that is no contradiction alone is a bug of ours and makes the key unknown.
+fn judge(history: &History, troubles: Vec<Trouble>, order: Option<Vec<u32>>, options: &Options) -> Report {
+    let mut verdict = Verdict::Valid;
+    let mut anomalies = Vec::new();
+    let mut broken = 0;
+    let mut undecided = 0;
+    for trouble in troubles {
+        let found = match trouble.what {
+            What::Undecided(reason) => Err(reason),
+            What::Broken(..) if anomalies.len() >= options.anomalies.max(1) => Ok(None),
+            What::Broken(kind, suspects) => witness::confirm(history, kind, &suspects).map(Some),
+        };
+        match found {
+            Ok(anomaly) => {
+                broken += 1;
+                verdict = Verdict::Invalid;
+                anomalies.extend(anomaly);
+            }
+            Err(reason) => {
+                undecided += 1;
+                if undecided == 1 {
+                    verdict =
+                        verdict.merge(Verdict::unknown(format!("key {}: {reason}", history.key_name(trouble.key))));
+                }
+            }
+        }
+    }
+    if let (Verdict::Unknown { reason }, true) = (&mut verdict, undecided > 1) {
+        reason.push_str(&format!(" (and {} more keys)", undecided - 1));
+    }
+    let order = order.filter(|_| verdict == Verdict::Valid);
+    Report { model: "linearizable", verdict, anomalies, broken, operations: history.len(), order }
+}
+
+/// What is wrong with a key.
+struct Trouble {
+    key: u32,
+    what: What,
+}
+
+enum What {
+    /// The operations named are a contradiction.
+    Broken(AnomalyKind, Vec<u32>),
+    Undecided(String),
+}
+
+#[derive(Default)]
+struct Shard {
+    troubles: Vec<Trouble>,
+    /// By key, when asked for.
+    orders: BTreeMap<u32, Vec<u32>>,
+}
+
+/// Keys as dense numbers: their own when those are dense enough, else their rank.
+struct Keys {
+    count: usize,
+    ranked: Option<Vec<u32>>,
+}
+
+impl Keys {
+    fn of(columns: &Columns) -> Keys {
+        let greatest = columns.key.iter().max().map_or(0, |&key| key as usize + 1);
+        if greatest <= columns.len() * 4 + 1024 {
+            return Keys { count: greatest, ranked: None };
+        }
+        let mut ranked = columns.key.clone();
+        ranked.sort_unstable();
+        ranked.dedup();
+        Keys { count: ranked.len(), ranked: Some(ranked) }
+    }
+
+    #[inline]
+    fn dense(&self, key: u32) -> u32 {
+        match &self.ranked {
+            None => key,
+            Some(ranked) => ranked.binary_search(&key).unwrap_or(0) as u32,
+        }
+    }
+}
+
+/// The keys of one thread: those whose dense number leaves `shard` when divided by `shards`.
+#[derive(Clone, Copy)]
+struct Part {
+    shard: usize,
+    shards: usize,
+}
+
+impl Part {
+    #[inline]
+    fn local(self, dense: u32) -> Option<u32> {
+        if self.shards == 1 {
+            return Some(dense);
+        }
+        let (key, shards) = (dense as usize, self.shards);
+        (key % shards == self.shard).then_some((key / shards) as u32)
+    }
+
+    fn count(self, keys: usize) -> usize {
+        (keys + self.shards - 1 - self.shard) / self.shards
+    }
+}
+
+const NONE: u32 = u32::MAX;
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Writer {
+    /// The value before the first write.
+    Initial,
+    Nobody,
+    Failed,
+    Pending,
+    Ok,
+}
+
+/// All operations that see one value.
+#[derive(Clone, Copy)]
+struct Cluster {
+    /// Earliest completion.
+    f: u64,
+    /// Latest invocation.
+    s: u64,
+    /// Invocation of the write.
+    written: u64,
+    /// The write, as an index into the history.
+    write: u32,
+    /// The dense local key.
+    key: u32,
+    /// The cluster of the value that the write, a compare-and-set, found.
+    from: u32,
+    writer: Writer,
+    /// Whether a read, or a compare-and-set that happened, saw the value.
+    seen: bool,
+}
+
+impl Cluster {
+    fn new(key: u32, writer: Writer) -> Cluster {
+        let f = if writer == Writer::Initial { 0 } else { u64::MAX };
+        Cluster { f, s: 0, written: 0, write: NONE, key, from: NONE, writer, seen: false }
+    }
+
+    #[inline]
+    fn live(&self) -> bool {
+        self.writer == Writer::Ok || self.seen
+    }
+}
+
+/// Finds the cluster of a value.
+enum Index {
+    /// By value, when values are dense and unique over all keys, as those of our own workloads are.
+    Dense(Vec<u32>),
+    /// By key and value.
+    Hashed(HashMap<(u32, u64), u32, BuildHasherDefault<Fingerprint>>),
+}
+
+/// Two keys share a value, or one was read that nobody wrote: start again with the other index.
+struct NotDense;
+
+struct Clusters {
+    all: Vec<Cluster>,
+    index: Index,
+    keys: Vec<KeyState>,
+}
+
+#[derive(Clone, Copy, Default)]
+struct KeyState {
+    touched: bool,
+    /// A value was written twice, or the initial one was written: clusters mean nothing.
+    ambiguous: bool,
+    has_cas: bool,
+    has_failed_cas: bool,
+    broken: bool,
+}
+
+impl Clusters {
+    /// One pass over the history.
+    fn gather(columns: &Columns, keys: &Keys, part: Part, index: Index) -> Result<Clusters, NotDense> {
+        let count = part.count(keys.count);
+        let mut all = Vec::with_capacity(count + columns.len() / (2 * part.shards) + 16);
+        all.extend((0..count as u32).map(|key| Cluster::new(key, Writer::Initial)));
+        let mut clusters = Clusters { all, index, keys: vec![KeyState::default(); count] };
+        for i in 0..columns.len() {
+            if let Some(key) = part.local(keys.dense(columns.key[i])) {
+                clusters.add(columns, i, key)?;
+            }
+        }
+        Ok(clusters)
+    }
+
+    #[inline]
+    fn add(&mut self, columns: &Columns, i: usize, key: u32) -> Result<(), NotDense> {
+        let (sent, done, outcome) = (columns.sent[i], columns.done[i], columns.outcome[i]);
+        match columns.function[i] {
+            Function::Read => {
+                if outcome == Outcome::Ok {
+                    let id = self.cluster_of(key, columns.result[i])?;
+                    let cluster = &mut self.all[id as usize];
+                    cluster.f = cluster.f.min(done);
+                    cluster.s = cluster.s.max(sent);
+                    cluster.seen = true;
+                }
+            }
+            Function::Write => {
+                self.write(key, columns.argument[i], i, sent, done, outcome)?;
+            }
+            Function::Cas => self.cas(columns, i, key)?,
+        }
+        Ok(())
+    }
+
+    fn cas(&mut self, columns: &Columns, i: usize, key: u32) -> Result<(), NotDense> {
+        let outcome = columns.outcome[i];
+        if outcome == Outcome::Fail && columns.error[i] == ErrorKind::Precondition {
+            self.keys[key as usize].has_failed_cas = true;
+        }
+        let from = self.cluster_of(key, columns.expected[i])?;
+        let id = self.write(key, columns.argument[i], i, columns.sent[i], columns.done[i], outcome)?;
+        if outcome != Outcome::Fail {
+            self.keys[key as usize].has_cas = true;
+            self.all[id as usize].from = from;
+            self.all[from as usize].seen |= outcome == Outcome::Ok;
+        }
+        Ok(())
+    }
+
+    #[inline]
+    fn write(
+        &mut self,
+        key: u32,
+        value: u64,
+        i: usize,
+        sent: u64,
+        done: u64,
+        outcome: Outcome,
+    ) -> Result<u32, NotDense> {
+        let id = self.cluster_of(key, value)?;
+        let cluster = &mut self.all[id as usize];
+        let fresh = matches!(cluster.writer, Writer::Nobody | Writer::Failed);
+        match outcome {
+            Outcome::Fail if fresh => {
+                cluster.writer = Writer::Failed;
+                cluster.write = i as u32;
+            }
+            Outcome::Fail => {}
+            _ if !fresh => self.keys[key as usize].ambiguous = true,
+            _ => {
+                cluster.writer = if outcome == Outcome::Ok { Writer::Ok } else { Writer::Pending };
+                cluster.write = i as u32;
+                cluster.written = sent;
+                cluster.s = cluster.s.max(sent);
+                if outcome == Outcome::Ok {
+                    cluster.f = cluster.f.min(done);
+                }
+            }
+        }
+        Ok(id)
+    }
+
+    #[inline]
+    fn cluster_of(&mut self, key: u32, value: u64) -> Result<u32, NotDense> {
+        self.keys[key as usize].touched = true;
+        if value == NIL {
+            return Ok(key);
+        }
+        let fresh = self.all.len() as u32;
+        let id = match &mut self.index {
+            Index::Dense(ids) => match ids.get_mut(value as usize) {
+                Some(id) => {
+                    if *id == NONE {
+                        *id = fresh;
+                    }
+                    *id
+                }
+                // Greater than everything written: nobody wrote it.
+                None => return Err(NotDense),
+            },
+            Index::Hashed(ids) => *ids.entry((key, value)).or_insert(fresh),
+        };
+        if id == fresh {
+            self.all.push(Cluster::new(key, Writer::Nobody));
+        } else if self.all[id as usize].key != key {
+            return Err(NotDense);
+        }
+        Ok(id)
+    }
+}
+
+fn dense_index(columns: &Columns) -> Option<Index> {
+    // NIL becomes 0, so that reads do not count.
+    let greatest = columns.argument.iter().fold(0, |greatest, &value| value.wrapping_add(1).max(greatest));
+    let room = columns.len() as u64 * 4 + 1024;
+    (greatest <= room).then(|| Index::Dense(vec![NONE; greatest as usize + 1]))
+}
+
+fn decide_shard(columns: &Columns, keys: &Keys, part: Part, options: &Options) -> Shard {
+    let hashed = || Index::Hashed(HashMap::default());
+    let gather = |index| Clusters::gather(columns, keys, part, index);
+    let gathered = dense_index(columns).and_then(|index| gather(index).ok()).or_else(|| gather(hashed()).ok());
+    let Some(clusters) = gathered else { return Shard::default() };
+    Decider { columns, keys, part, options, clusters, shard: Shard::default() }.decide()
+}
+
+/// When a value, or a chain of values, must be there.
+#[derive(Clone, Copy)]
+struct Zone {
+    low: u64,
+    high: u64,
+    /// The first cluster of the chain.
+    cluster: u32,
+    /// The local key and, lowest, whether the zone is forward: at equal `low`, backward zones come first.
+    key_and_forward: u32,
+}
+
+impl Zone {
+    #[inline]
+    fn forward(&self) -> bool {
+        self.key_and_forward & 1 == 1
+    }
+
+    #[inline]
+    fn key(&self) -> u32 {
+        self.key_and_forward >> 1
+    }
+
+    #[inline]
+    fn rank(&self) -> (u64, bool) {
+        (self.low, self.forward())
+    }
+}
+
+struct Decider<'a> {
+    columns: &'a Columns,
+    keys: &'a Keys,
+    part: Part,
+    options: &'a Options,
+    clusters: Clusters,
+    shard: Shard,
+}
+
+impl Decider<'_> {
+    fn decide(mut self) -> Shard {
+        let any_cas = self.clusters.keys.iter().any(|key| key.has_cas);
+        let next = if any_cas { self.glue() } else { Vec::new() };
+        let zones = self.zones(&next);
+        let zones = sorted(zones, self.clusters.keys.len());
+        self.sweep(&zones);
+        let wants_order = |key: &KeyState| {
+            !key.broken && !key.ambiguous && key.touched && (key.has_failed_cas || self.options.certificate)
+        };
+        if self.clusters.keys.iter().any(wants_order) {
+            let wanted: Vec<bool> = self.clusters.keys.iter().map(wants_order).collect();
+            self.orders(&zones, &next, &wanted);
+        }
+        self.search_the_rest();
+        self.shard
+    }
+
+    fn key_name(&self, local: u32) -> u32 {
+        let dense = local as usize * self.part.shards + self.part.shard;
+        self.keys.ranked.as_ref().map_or(dense as u32, |ranked| ranked[dense])
+    }
+
+    fn break_key(&mut self, key: u32, kind: AnomalyKind, suspects: Vec<u32>) {
+        if !std::mem::replace(&mut self.clusters.keys[key as usize].broken, true) {
+            let key = self.key_name(key);
+            self.shard.troubles.push(Trouble { key, what: What::Broken(kind, suspects) });
+        }
+    }
+
+    /// Joins the clusters of compare-and-sets that happened into chains: returns the successor of each, and leaves the zone of
+    /// the whole chain in its head. Members keep `from`, so that they are told from heads.
+    fn glue(&mut self) -> Vec<u32> {
+        self.spread_sight();
+        let count = self.clusters.all.len();
+        let mut next = vec![NONE; count];
+        let mut rivals: Vec<(u32, u32)> = Vec::new();
+        for id in 0..count as u32 {
+            let cluster = self.clusters.all[id as usize];
+            if cluster.from == NONE || !cluster.live() {
+                continue;
+            }
+            let successor = &mut next[cluster.from as usize];
+            if *successor == NONE {
+                *successor = id;
+            } else {
+                rivals.push((*successor, id));
+            }
+        }
+        for (one, other) in rivals {
+            let cluster = self.clusters.all[one as usize];
+            if !self.clusters.keys[cluster.key as usize].ambiguous {
+                let mut ids = vec![cluster.from];
+                ids.extend(downstream(one, &next));
+                ids.extend(downstream(other, &next));
+                self.break_key(cluster.key, AnomalyKind::LostUpdate, self.operations_of(&ids));
+            }
+        }
+        self.check_chains(&next);
+        next
+    }
+
+    /// A compare-and-set with unknown outcome whose value was seen did happen, and so it saw the value before it.
+    fn spread_sight(&mut self) {
+        for id in 0..self.clusters.all.len() {
+            let mut cluster = self.clusters.all[id];
+            while cluster.live() && cluster.from != NONE {
+                let from = &mut self.clusters.all[cluster.from as usize];
+                if std::mem::replace(&mut from.seen, true) {
+                    break;
+                }
+                cluster = *from;
+            }
+        }
+    }
+
+    fn check_chains(&mut self, next: &[u32]) {
+        let mut reached = vec![false; next.len()];
+        for head in 0..next.len() as u32 {
+            let key = self.clusters.all[head as usize].key;
+            if self.clusters.all[head as usize].from != NONE || self.clusters.keys[key as usize].ambiguous {
+                continue;
+            }
+            if next[head as usize] != NONE {
+                self.check_chain(head, next, &mut reached);
+            }
+        }
+        let mut lost: BTreeMap<u32, Vec<u32>> = BTreeMap::new();
+        for id in 0..next.len() as u32 {
+            let cluster = self.clusters.all[id as usize];
+            let key = self.clusters.keys[cluster.key as usize];
+            if cluster.from != NONE && cluster.live() && !reached[id as usize] && !key.broken && !key.ambiguous {
+                lost.entry(cluster.key).or_default().push(id);
+            }
+        }
+        for (key, ids) in lost {
+            self.break_key(key, AnomalyKind::CasCycle, self.operations_of(&ids));
+        }
+    }
+
+    /// Inside a chain each value must be able to follow all values before it.
+    fn check_chain(&mut self, head: u32, next: &[u32], reached: &mut [bool]) {
+        let first = self.clusters.all[head as usize];
+        let (mut f, mut s, mut latest) = (first.f, first.s, head);
+        let mut id = next[head as usize];
+        while id != NONE {
+            reached[id as usize] = true;
+            let cluster = self.clusters.all[id as usize];
+            if cluster.f < s && cluster.live() {
+                let links = self.links(latest, id, next);
+                self.break_key(cluster.key, AnomalyKind::StaleRead, links);
+                downstream(id, next).into_iter().for_each(|id| reached[id as usize] = true);
+                return;
+            }
+            if cluster.s > s {
+                (s, latest) = (cluster.s, id);
+            }
+            f = f.min(cluster.f);
+            id = next[id as usize];
+        }
+        let head = &mut self.clusters.all[head as usize];
+        (head.f, head.s) = (f, s);
+    }
+
+    /// The operations of all clusters from one to another of a chain.
+    fn links(&self, from: u32, to: u32, next: &[u32]) -> Vec<u32> {
+        let mut ids = vec![from];
+        let mut id = from;
+        while id != to && id != NONE {
+            id = next[id as usize];
+            ids.push(id);
+        }
+        self.operations_of(&ids)
+    }
+
+    /// The zones of every key that is whole so far; breaks keys whose reads cannot be explained at all.
+    fn zones(&mut self, next: &[u32]) -> Vec<Zone> {
+        let mut zones = Vec::with_capacity(self.clusters.all.len());
+        for id in 0..self.clusters.all.len() as u32 {
+            let cluster = self.clusters.all[id as usize];
+            if cluster.writer == Writer::Initial || !cluster.live() {
+                continue;
+            }
+            let trouble = match cluster.writer {
+                Writer::Nobody => Some(AnomalyKind::PhantomRead),
+                Writer::Failed => Some(AnomalyKind::AbortedRead),
+                _ if cluster.f < cluster.written => Some(AnomalyKind::ReadFromTheFuture),
+                _ => None,
+            };
+            if let Some(kind) = trouble {
+                let key = self.clusters.keys[cluster.key as usize];
+                if !key.broken && !key.ambiguous {
+                    self.break_key(cluster.key, kind, self.operations_of(&downstream(id, next)));
+                }
+            } else if cluster.from == NONE {
+                let forward = cluster.f < cluster.s;
+                let (low, high) = if forward { (cluster.f, cluster.s) } else { (cluster.s, cluster.f) };
+                zones.push(Zone { low, high, cluster: id, key_and_forward: cluster.key << 1 | u32::from(forward) });
+            }
+        }
+        zones
+    }
+
+    /// Forward zones of a key must not overlap, and no backward zone may lie inside one.
+    fn sweep(&mut self, zones: &[Zone]) {
+        let (mut key, mut until, mut holder) = (NONE, 0, NONE);
+        for zone in zones {
+            if zone.key() != key {
+                key = zone.key();
+                // The initial value was there before everything.
+                holder = key;
+                until = self.clusters.all[key as usize].s;
+            }
+            let conflict = if zone.forward() { zone.low < until } else { zone.high < until };
+            if conflict {
+                let state = self.clusters.keys[key as usize];
+                if !state.broken && !state.ambiguous {
+                    let kind =
+                        if zone.forward() && holder != key { AnomalyKind::SplitBrain } else { AnomalyKind::StaleRead };
+                    let suspects = self.operations_of_chains(&[holder, zone.cluster]);
+                    self.break_key(key, kind, suspects);
+                }
+            }
+            if zone.forward() && zone.high > until {
+                (until, holder) = (zone.high, zone.cluster);
+            }
+        }
+    }
+
+    /// All operations that see one of these values.
+    fn operations_of(&self, ids: &[u32]) -> Vec<u32> {
+        let mut wanted = ids.to_vec();
+        wanted.sort_unstable();
+        self.operations_where(self.clusters.all[ids[0] as usize].key, |id| wanted.binary_search(&id).is_ok())
+    }
+
+    fn operations_of_chains(&self, heads: &[u32]) -> Vec<u32> {
+        let head_of = |mut id: u32| {
+            while self.clusters.all[id as usize].from != NONE && self.clusters.all[id as usize].live() {
+                id = self.clusters.all[id as usize].from;
+            }
+            id
+        };
+        self.operations_where(self.clusters.all[heads[0] as usize].key, |id| heads.contains(&head_of(id)))
+    }
+
+    fn operations_where(&self, key: u32, mut wanted: impl FnMut(u32) -> bool) -> Vec<u32> {
+        let mut found = Vec::new();
+        let mut known: BTreeMap<u32, bool> = BTreeMap::new();
+        let mut check = |id: Option<u32>| id.is_some_and(|id| *known.entry(id).or_insert_with(|| wanted(id)));
+        for i in self.operations_of_key(key) {
+            let (columns, at) = (self.columns, i as usize);
+            let of_value = |value| self.existing(key, value);
+            let found_one = match columns.function[at] {
+                Function::Read => columns.outcome[at] == Outcome::Ok && check(of_value(columns.result[at])),
+                Function::Write => check(of_value(columns.argument[at])),
+                Function::Cas => check(of_value(columns.argument[at])) || check(of_value(columns.expected[at])),
+            };
+            if found_one {
+                found.push(i);
+            }
+        }
+        found
+    }
+
+    fn existing(&self, key: u32, value: u64) -> Option<u32> {
+        if value == NIL {
+            return Some(key);
+        }
+        match &self.clusters.index {
+            Index::Dense(ids) => ids.get(value as usize).copied().filter(|id| *id != NONE),
+            Index::Hashed(ids) => ids.get(&(key, value)).copied(),
+        }
+    }
+
+    fn operations_of_key(&self, key: u32) -> impl Iterator<Item = u32> + '_ {
+        let name = self.key_name(key);
+        self.columns.key.iter().enumerate().filter(move |(_, k)| **k == name).map(|(i, _)| i as u32)
+    }
+
+    /// The order that the zones give, for the wanted keys: clusters in order of their zones, in each the write first and then
+    /// its reads. Failed compare-and-sets are placed into it.
+    fn orders(&mut self, zones: &[Zone], next: &[u32], wanted: &[bool]) {
+        let mut rank = vec![NONE; self.clusters.all.len()];
+        let mut ranks = self.clusters.keys.len() as u32;
+        let walk = |mut id: u32, rank: &mut Vec<u32>, ranks: &mut u32| {
+            while id != NONE {
+                rank[id as usize] = *ranks;
+                *ranks += 1;
+                id = next.get(id as usize).copied().unwrap_or(NONE);
+            }
+        };
+        // The initial values come first: ranks only compare within a key.
+        (0..self.clusters.keys.len() as u32).for_each(|key| walk(key, &mut rank, &mut ranks));
+        zones.iter().for_each(|zone| walk(zone.cluster, &mut rank, &mut ranks));
+        let mut placed: BTreeMap<u32, Vec<(u32, bool, u64, u32)>> = BTreeMap::new();
+        let mut failed: BTreeMap<u32, Vec<Op>> = BTreeMap::new();
+        for i in 0..self.columns.len() as u32 {
+            let key = self.part.local(self.keys.dense(self.columns.key[i as usize]));
+            let Some(key) = key.filter(|&key| wanted[key as usize]) else { continue };
+            let Some(op) = Op::of(self.columns, i) else { continue };
+            let entry = placed.entry(key).or_default();
+            let value = match op.step {
+                exact::Step::Not(_) => {
+                    failed.entry(key).or_default().push(op);
+                    continue;
+                }
+                exact::Step::Read(value) | exact::Step::Write(value) | exact::Step::Cas(_, value) => value,
+            };
+            let Some(id) = self.existing(key, value) else { continue };
+            if self.clusters.all[id as usize].live() || value == NIL {
+                let reads = matches!(op.step, exact::Step::Read(_));
+                entry.push((rank[id as usize], reads, op.sent, i));
+            }
+        }
+        for (key, mut entries) in placed {
+            entries.sort_unstable();
+            let order: Vec<u32> = entries.into_iter().map(|(.., i)| i).collect();
+            let failed = failed.remove(&key).unwrap_or_default();
+            match place_failed(self.columns, order, failed) {
+                Some(order) => drop(self.shard.orders.insert(self.key_name(key), order)),
+                // Not placed in this order; another order may have room.
+                None => self.clusters.keys[key as usize].ambiguous = true,
+            }
+        }
+    }
+
+    /// Decides by search what the zones could not.
+    fn search_the_rest(&mut self) {
+        for key in 0..self.clusters.keys.len() as u32 {
+            let state = self.clusters.keys[key as usize];
+            if state.broken || !state.ambiguous {
+                continue;
+            }
+            let indices: Vec<u32> = self.operations_of_key(key).collect();
+            let ops: Vec<Op> = indices.iter().filter_map(|&i| Op::of(self.columns, i)).collect();
+            match exact::search(&ops, NIL, self.options.budget) {
+                Search::Order(order) => drop(self.shard.orders.insert(self.key_name(key), order)),
+                Search::None { at } => {
+                    let suspects = indices.into_iter().filter(|&i| self.columns.sent[i as usize] <= at).collect();
+                    self.break_key(key, AnomalyKind::NoOrder, suspects);
+                }
+                Search::GaveUp { at, reason } => {
+                    let key = self.key_name(key);
+                    let what = What::Undecided(format!("{reason} at {}; it is consistent up to there", base::Time(at)));
+                    self.shard.troubles.push(Trouble { key, what });
+                }
+            }
+        }
+    }
+}
+
+/// A cluster and all that were glued behind it.
+fn downstream(id: u32, next: &[u32]) -> Vec<u32> {
+    let mut ids = vec![id];
+    let mut id = next.get(id as usize).copied().unwrap_or(NONE);
+    while id != NONE && id != ids[0] {
+        ids.push(id);
+        id = next[id as usize];
+    }
+    ids
+}
+
+/// Sorts zones by key, and in a key by `low`. They come almost in order of `low`, so a counting sort by key and an insertion
+/// sort within each are linear; where they are not, the library's sort takes over.
+fn sorted(zones: Vec<Zone>, keys: usize) -> Vec<Zone> {
+    let mut zones = if keys <= 1 { zones } else { by_key(&zones, keys) };
+    let mut start = 0;
+    while start < zones.len() {
+        let key = zones[start].key();
+        let length = zones[start..].iter().position(|zone| zone.key() != key).unwrap_or(zones.len() - start);
+        sort_nearly_sorted(&mut zones[start..start + length]);
+        start += length;
+    }
+    zones
+}
+
+fn by_key(zones: &[Zone], keys: usize) -> Vec<Zone> {
+    let mut at = vec![0u32; keys + 1];
+    zones.iter().for_each(|zone| at[zone.key() as usize + 1] += 1);
+    for key in 0..keys {
+        at[key + 1] += at[key];
+    }
+    let mut out = vec![Zone { low: 0, high: 0, cluster: 0, key_and_forward: 0 }; zones.len()];
+    for zone in zones {
+        let place = &mut at[zone.key() as usize];
+        out[*place as usize] = *zone;
+        *place += 1;
+    }
+    out
+}
+
+fn sort_nearly_sorted(zones: &mut [Zone]) {
+    let mut moves = 16 * zones.len();
+    for i in 1..zones.len() {
+        let zone = zones[i];
+        let mut at = i;
+        while at > 0 && zone.rank() < zones[at - 1].rank() {
+            zones[at] = zones[at - 1];
+            at -= 1;
+        }
+        zones[at] = zone;
+        if moves < i - at {
+            return zones.sort_unstable_by_key(Zone::rank);
+        }
+        moves -= i - at;
+    }
+}
+
+/// Puts failed compare-and-sets into an order where the register does not hold what they expected. `None`: one does not fit
+/// (it may in another order).
+fn place_failed(columns: &Columns, order: Vec<u32>, failed: Vec<Op>) -> Option<Vec<u32>> {
+    if failed.is_empty() {
+        return Some(order);
+    }
+    let states = states(columns, &order);
+    let sent = |i: u32| columns.sent[i as usize];
+    let done = |i: u32| Op::of(columns, i).map_or(u64::MAX, |op| op.done);
+    let mut latest_sent = vec![0; order.len() + 1];
+    let mut earliest_done = vec![u64::MAX; order.len() + 1];
+    for (p, &i) in order.iter().enumerate() {
+        latest_sent[p + 1] = latest_sent[p].max(sent(i));
+    }
+    for (p, &i) in order.iter().enumerate().rev() {
+        earliest_done[p] = earliest_done[p + 1].min(done(i));
+    }
+    let mut places: Vec<(usize, u64, u32)> = Vec::with_capacity(failed.len());
+    let mut open = std::collections::BinaryHeap::new();
+    let mut floor = 0;
+    for op in failed {
+        let exact::Step::Not(value) = op.step else { continue };
+        // Failed operations that completed before this one was sent come before it in the order too.
+        while let Some(std::cmp::Reverse((done, place))) = open.peek().copied() {
+            if done >= op.sent {
+                break;
+            }
+            floor = floor.max(place);
+            open.pop();
+        }
+        let low = earliest_done.partition_point(|&done| done < op.sent).max(floor);
+        let high = latest_sent.partition_point(|&sent| sent <= op.done) - 1;
+        let place = (low..=high).find(|&p| states[p] != value)?;
+        open.push(std::cmp::Reverse((op.done, place)));
+        places.push((place, op.sent, op.index));
+    }
+    places.sort_unstable();
+    let mut out = Vec::with_capacity(order.len() + places.len());
+    let mut places = places.into_iter().peekable();
+    for p in 0..=order.len() {
+        while let Some((.., index)) = places.next_if(|(place, ..)| *place == p) {
+            out.push(index);
+        }
+        out.extend(order.get(p));
+    }
+    Some(out)
+}
+
+/// The value before the first operation of the order, after it, after the second, ...
+fn states(columns: &Columns, order: &[u32]) -> Vec<u64> {
+    let mut states = vec![NIL];
+    let mut state = NIL;
+    for &i in order {
+        state = Op::of(columns, i).and_then(|op| op.step.sets()).unwrap_or(state);
+        states.push(state);
+    }
+    states
+}
+
+/// Replays an order: the certificate of a valid verdict, checked by the definition. `None`: it holds.
+pub fn replay(history: &History, order: &[u32]) -> Option<String> {
+    let columns = &history.operations;
+    let mut registers: BTreeMap<u32, (u64, u64)> = BTreeMap::new();
+    let mut replayed = vec![false; columns.len()];
+    for &i in order {
+        let Some(op) = Op::of(columns, i) else { return Some(format!("operation {i} did not happen")) };
+        let (state, latest_sent) = registers.entry(columns.key[i as usize]).or_insert((NIL, 0));
+        let fits = op.step.needs().is_none_or(|value| value == *state) && op.step != exact::Step::Not(*state);
+        if !fits || op.done < *latest_sent || std::mem::replace(&mut replayed[i as usize], true) {
+            return Some(format!("operation {i} does not fit after what came before it"));
+        }
+        (*state, *latest_sent) = (op.step.sets().unwrap_or(*state), op.sent.max(*latest_sent));
+    }
+    let missing = |i: &u32| !replayed[*i as usize] && Op::of(columns, *i).is_some_and(|op| op.done != u64::MAX);
+    (0..columns.len() as u32).find(missing).map(|i| format!("operation {i} completed but is not in the order"))
+}
