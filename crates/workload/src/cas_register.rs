@@ -10,26 +10,26 @@
 //! and the latter fail; under contention, faults and reordering the share of successes falls. A guess that went wrong is
 //! repaired by the next write to the key, which is why the mix needs writes.
 
-use base::{Seed, mix};
+use base::Seed;
 use history::{Function, NIL, Request};
+use plan::Table;
 
 use crate::generator::Touched;
-use crate::{Choice, Distribution, Generator, Keys, Mix, Workload};
+use crate::keys::{self, Distribution, Keys};
+use crate::mix::{self, Mix};
+use crate::{Generator, Workload};
 
 /// One compare-and-set in this many carries a guess that is meant to fail.
 const STALE_ONE_IN: u64 = 4;
 
 /// The registry's entry.
-pub const WORKLOAD: Workload = Workload {
+pub static CAS_REGISTER: Workload = Workload {
     name: "cas-register",
     object: "cas-register",
-    about: "reads, writes and compare-and-sets of single keys; guesses succeed three times in four on a quiet system",
-    options: &[
-        Choice { name: "keys", about: "how many keys (50)" },
-        Choice { name: "distribution", about: "uniform, zipfian, hotspot, sequential or latest (uniform)" },
-        Choice { name: "mix", about: "shares, such as { read = \"50%\", write = \"25%\", cas = \"25%\" }" },
-        Choice { name: "value_size", about: "bytes of a written value (16B)" },
-    ],
+    about: "reads, writes and compare-and-sets of single keys; on a quiet system three guesses in four hold",
+    reveals: "what `register` reveals, refused compare-and-sets that took effect, two that won over the same value",
+    options: keys::OPTIONS,
+    build: |section, seed| Some(Box::new(CasRegister::new(seed, &Options::from_plan(section)?))),
 };
 
 /// What can be chosen.
@@ -47,6 +47,28 @@ pub struct Options {
     pub cas: f64,
     /// Bytes of a written value on the wire.
     pub value_size: u32,
+}
+
+impl Options {
+    /// Reads a `[workload]` section.
+    pub fn from_plan(section: &Table<'_>) -> Option<Options> {
+        let default = Options::default();
+        // Everything is read before anything is given up, so that all that is wrong is told.
+        let keys = keys::count_from_plan(section, default.keys);
+        let distribution = Distribution::from_plan(section);
+        let value_size = mix::value_size_from_plan(section, default.value_size);
+        let shares = [("read", default.reads), ("write", default.writes), ("cas", default.cas)];
+        let [reads, writes, cas] = mix::from_plan(section, shares)?;
+        if cas > 0.0 && writes == 0.0 {
+            section.error(
+                "mix",
+                "compare-and-sets without writes: after one wrong guess no guess comes true again",
+                "give `write` a share of `mix`",
+            );
+            return None;
+        }
+        Some(Options { keys: keys?, distribution, reads, writes, cas, value_size: value_size? })
+    }
 }
 
 impl Default for Options {
@@ -106,7 +128,7 @@ impl CasRegister {
     }
 
     fn is_stale(&self, index: u64) -> bool {
-        mix(self.seed, index).is_multiple_of(STALE_ONE_IN)
+        base::mix(self.seed, index).is_multiple_of(STALE_ONE_IN)
     }
 }
 

@@ -1,4 +1,6 @@
 use base::{Seed, mix};
+use plan::reference::Field;
+use plan::{Share, Table};
 
 use crate::mix::unit;
 
@@ -27,6 +29,75 @@ pub enum Distribution {
         /// The exponent, in `(0, 1)`.
         theta: f64,
     },
+}
+
+/// What workloads on keys and values take beside `kind`.
+pub(crate) const OPTIONS: &[Field] = &[
+    Field { key: "keys", kind: "a whole number", default: "50", about: "How many keys there are." },
+    Field {
+        key: "distribution",
+        kind: "`uniform`, `zipfian`, `hotspot`, `sequential` or `latest`",
+        default: "\"uniform\"",
+        about: "How operations spread over the keys.",
+    },
+    Field {
+        key: "theta",
+        kind: "a number between 0 and 1",
+        default: "0.99",
+        about: "How steep `zipfian` and `latest` are.",
+    },
+    Field { key: "hot_keys", kind: "a share", default: "\"20%\"", about: "Which share of the keys `hotspot` heats." },
+    Field {
+        key: "hot_operations",
+        kind: "a share",
+        default: "\"80%\"",
+        about: "Which share of the operations goes to the hot keys.",
+    },
+    Field {
+        key: "value_size",
+        kind: "a size",
+        default: "\"16B\"",
+        about: "Bytes of a written value on the wire, at least 8.",
+    },
+];
+
+impl Distribution {
+    /// Reads `distribution` and what it needs from a `[workload]` section.
+    pub fn from_plan(section: &Table<'_>) -> Distribution {
+        type Read = fn(&Table<'_>) -> Distribution;
+        let readers: &[(&str, Read)] = &[
+            ("uniform", |_| Distribution::Uniform),
+            ("zipfian", |section| Distribution::Zipfian { theta: theta(section) }),
+            ("hotspot", |section| Distribution::Hotspot {
+                keys: section.or("hot_keys", Share(0.2)).0,
+                operations: section.or("hot_operations", Share(0.8)).0,
+            }),
+            ("sequential", |_| Distribution::Sequential),
+            ("latest", |section| Distribution::Latest { theta: theta(section) }),
+        ];
+        section.choice_or("distribution", readers, "uniform")(section)
+    }
+}
+
+fn theta(section: &Table<'_>) -> f64 {
+    let theta = section.or("theta", 0.99);
+    if !(theta > 0.0 && theta < 1.0) {
+        section.error("theta", format!("`theta` is {theta}"), "choose more than 0 and less than 1");
+    }
+    theta
+}
+
+/// Most keys of a workload: a distribution takes up to 24 bytes for each.
+const MOST_KEYS: u32 = 1 << 26;
+
+/// Reads `keys`.
+pub(crate) fn count_from_plan(section: &Table<'_>, default: u32) -> Option<u32> {
+    let keys = section.or("keys", default);
+    if (1..=MOST_KEYS).contains(&keys) {
+        return Some(keys);
+    }
+    section.error("keys", format!("`keys` is {keys}"), format!("choose from 1 to {MOST_KEYS}"));
+    None
 }
 
 /// How many operations pass before a `latest` distribution turns to the next key.

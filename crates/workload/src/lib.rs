@@ -20,5 +20,5 @@ pub use arrivals::{Arrivals, Cursor, Piece, Shape, Spacing};
 pub use generator::Generator;
 pub use keys::{Distribution, Keys};
 pub use mix::Mix;
-pub use profile::Profile;
-pub use registry::{Choice, WORKLOADS, Workload, find};
+pub use profile::{LOAD, Profile};
+pub use registry::{KIND, WORKLOADS, Workload, find, sections};

@@ -1,5 +1,6 @@
 use base::{Seed, mix};
 use history::Function;
+use plan::{Share, Size, Table};
 
 /// Which function an operation calls, by shares.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -28,6 +29,33 @@ impl Mix {
             if self.write > 0.0 { Function::Write } else { Function::Read }
         } else {
             Function::Cas
+        }
+    }
+}
+
+/// Reads the section `mix` of a workload: a share for each function. Absent, the defaults hold; present, a share that is not given
+/// is nothing, and together they must be everything.
+pub(crate) fn from_plan<const N: usize>(section: &Table<'_>, shares: [(&str, f64); N]) -> Option<[f64; N]> {
+    let mix = section.section("mix");
+    let given = mix.is_present();
+    let shares = shares.map(|(name, default)| mix.or(name, Share(if given { 0.0 } else { default })).0);
+    let total: f64 = shares.iter().sum();
+    if (total - 1.0).abs() > 1e-6 {
+        let message = format!("the shares of `{}` are {:.1} % together", mix.path(), total * 100.0);
+        section.error("mix", message, "make them 100 %");
+        return None;
+    }
+    Some(shares)
+}
+
+/// Reads `value_size`. A value carries an eight-byte number and at most 16 MiB.
+pub(crate) fn value_size_from_plan(section: &Table<'_>, default: u32) -> Option<u32> {
+    let Size(size) = section.or("value_size", Size(u64::from(default)));
+    match u32::try_from(size) {
+        Ok(size) if (8..1 << 24).contains(&size) => Some(size),
+        _ => {
+            section.error("value_size", format!("a value of {size} bytes"), "choose from 8 bytes to less than 16 MiB");
+            None
         }
     }
 }

@@ -1,6 +1,10 @@
 use std::time::Duration;
 
-use crate::Arrivals;
+use base::Seed;
+use plan::reference::{Field, Section};
+use plan::{Rate, Table};
+
+use crate::{Arrivals, Piece, Shape, Spacing};
 
 /// When operations are asked.
 #[derive(Clone, Debug, PartialEq)]
@@ -35,4 +39,208 @@ impl Profile {
             Profile::Closed { .. } => None,
         }
     }
+}
+
+/// What the `[load]` section takes: for the reference pages.
+pub const LOAD: &[Section] = &[
+    Section {
+        path: "load",
+        when: None,
+        about: "When operations are asked.",
+        fields: &[Field {
+            key: "profile",
+            kind: "`constant`, `poisson`, `ramp`, `steps`, `spike`, `sine` or `closed`",
+            default: "\"constant\"",
+            about: "The rate over time (open loop), or a closed loop.",
+        }],
+    },
+    Section {
+        path: "load",
+        when: Some(("profile", "constant")),
+        about: "Open loop, evenly spaced.",
+        fields: &[Field { key: "rate", kind: "a rate", default: "required", about: "Operations per second." }],
+    },
+    Section {
+        path: "load",
+        when: Some(("profile", "poisson")),
+        about: "Open loop with exponential gaps, as of many independent clients.",
+        fields: &[Field { key: "rate", kind: "a rate", default: "required", about: "Operations per second." }],
+    },
+    Section {
+        path: "load",
+        when: Some(("profile", "ramp")),
+        about: "Open loop; the rate changes along a straight line and then stays.",
+        fields: &[
+            Field { key: "from", kind: "a rate", default: "\"0/s\"", about: "The rate at the start." },
+            Field { key: "to", kind: "a rate", default: "required", about: "The rate at the end." },
+            Field { key: "over", kind: "a duration", default: "required", about: "How long the change takes." },
+            Field {
+                key: "spacing",
+                kind: "`even` or `poisson`",
+                default: "\"even\"",
+                about: "How arrivals are spread at that rate.",
+            },
+        ],
+    },
+    Section {
+        path: "load",
+        when: Some(("profile", "steps")),
+        about: "Open loop; one rate after another, the last one stays.",
+        fields: &[
+            Field { key: "steps", kind: "a list of rates", default: "required", about: "The rates." },
+            Field { key: "every", kind: "a duration", default: "required", about: "How long each lasts." },
+            Field {
+                key: "spacing",
+                kind: "`even` or `poisson`",
+                default: "\"even\"",
+                about: "How arrivals are spread at that rate.",
+            },
+        ],
+    },
+    Section {
+        path: "load",
+        when: Some(("profile", "spike")),
+        about: "Open loop; a higher rate for a while.",
+        fields: &[
+            Field { key: "rate", kind: "a rate", default: "required", about: "The rate before and after." },
+            Field { key: "peak", kind: "a rate", default: "required", about: "The rate within." },
+            Field { key: "at", kind: "a duration", default: "required", about: "When it starts." },
+            Field { key: "lasts", kind: "a duration", default: "required", about: "How long it lasts." },
+            Field {
+                key: "spacing",
+                kind: "`even` or `poisson`",
+                default: "\"even\"",
+                about: "How arrivals are spread at that rate.",
+            },
+        ],
+    },
+    Section {
+        path: "load",
+        when: Some(("profile", "sine")),
+        about: "Open loop; the rate goes up and down.",
+        fields: &[
+            Field { key: "rate", kind: "a rate", default: "required", about: "The mean." },
+            Field {
+                key: "amplitude",
+                kind: "a rate",
+                default: "required",
+                about: "The largest distance from the mean, at most the mean.",
+            },
+            Field { key: "period", kind: "a duration", default: "required", about: "The time of one wave." },
+            Field {
+                key: "spacing",
+                kind: "`even` or `poisson`",
+                default: "\"even\"",
+                about: "How arrivals are spread at that rate.",
+            },
+        ],
+    },
+    Section {
+        path: "load",
+        when: Some(("profile", "closed")),
+        about: "Closed loop: each process asks again when it has been answered. Latency is service time and hides stalls.",
+        fields: &[
+            Field { key: "processes", kind: "a whole number", default: "required", about: "How many processes ask." },
+            Field {
+                key: "think",
+                kind: "a duration",
+                default: "\"0ms\"",
+                about: "How long a process waits after an answer.",
+            },
+        ],
+    },
+];
+
+impl Profile {
+    /// Reads a `[load]` section. `None` when something is wrong; the section has been told.
+    pub fn from_plan(section: &Table<'_>, seed: Seed) -> Option<Profile> {
+        /// Reads a shape; the spacing, where the profile's name fixes it.
+        type Read = fn(&Table<'_>) -> Option<Shape>;
+        type OpenLoop = (Read, Option<&'static str>);
+        let constant: Read = |section| Some(Shape::Constant { rate: positive(section, "rate")? });
+        let readers: &[(&str, Option<OpenLoop>)] = &[
+            ("constant", Some((constant, Some("even")))),
+            ("poisson", Some((constant, Some("poisson")))),
+            ("ramp", Some((ramp, None))),
+            ("steps", Some((steps, None))),
+            ("spike", Some((spike, None))),
+            ("sine", Some((sine, None))),
+            ("closed", None),
+        ];
+        let Some((read, spacing)) = section.choice_or("profile", readers, "constant") else {
+            return closed(section);
+        };
+        let poisson = Spacing::Poisson(seed.derive("arrivals"));
+        let spacings = [("even", Spacing::Even), ("poisson", poisson)];
+        let spacing = match spacing {
+            Some(fixed) => spacings.into_iter().find(|(name, _)| *name == fixed)?.1,
+            None => section.choice_or("spacing", &spacings, "even"),
+        };
+        Some(Profile::Open(Arrivals { shape: read(section)?, spacing }))
+    }
+}
+
+fn closed(section: &Table<'_>) -> Option<Profile> {
+    let processes = section.need("processes");
+    let think = section.or("think", Duration::ZERO);
+    if processes == Some(0) {
+        section.error("processes", "a closed loop of no processes asks nothing", "choose at least 1");
+        return None;
+    }
+    Some(Profile::Closed { processes: processes?, think })
+}
+
+fn ramp(section: &Table<'_>) -> Option<Shape> {
+    let from = section.or("from", Rate(0.0)).0;
+    let (to, over) = (positive(section, "to"), lasting(section, "over"));
+    Some(Shape::Ramp { from, to: to?, over: over? })
+}
+
+fn steps(section: &Table<'_>) -> Option<Shape> {
+    let (rates, every) = (section.need::<Vec<Rate>>("steps"), lasting(section, "every"));
+    let (rates, lasts) = (rates?, every?);
+    if rates.is_empty() {
+        section.error("steps", "`steps` is empty", "give at least one rate");
+        return None;
+    }
+    Some(Shape::Steps(rates.into_iter().map(|Rate(rate)| Piece { rate, lasts }).collect()))
+}
+
+fn spike(section: &Table<'_>) -> Option<Shape> {
+    let (rate, peak) = (positive(section, "rate"), positive(section, "peak"));
+    let (at, lasts) = (section.need::<Duration>("at"), lasting(section, "lasts"));
+    let (rate, peak, at, lasts) = (rate?, peak?, at?, lasts?);
+    let piece = |rate, lasts| Piece { rate, lasts };
+    Some(Shape::Steps(vec![piece(rate, at), piece(peak, lasts), piece(rate, Duration::MAX)]))
+}
+
+fn sine(section: &Table<'_>) -> Option<Shape> {
+    let (mean, amplitude) = (positive(section, "rate"), section.need::<Rate>("amplitude"));
+    let period = lasting(section, "period");
+    let (mean, Rate(amplitude), period) = (mean?, amplitude?, period?);
+    if amplitude > mean {
+        section.error("amplitude", "the wave would fall below nothing", "choose at most `rate`");
+        return None;
+    }
+    Some(Shape::Sine { mean, amplitude, period })
+}
+
+/// A rate that is needed and more than nothing.
+fn positive(section: &Table<'_>, key: &str) -> Option<f64> {
+    let Rate(rate) = section.need(key)?;
+    if rate > 0.0 {
+        return Some(rate);
+    }
+    section.error(key, format!("`{key}` is {rate}/s: nothing would be asked"), "choose more than `0/s`");
+    None
+}
+
+/// A duration that is needed and more than nothing.
+fn lasting(section: &Table<'_>, key: &str) -> Option<Duration> {
+    let span: Duration = section.need(key)?;
+    if span > Duration::ZERO {
+        return Some(span);
+    }
+    section.error(key, format!("`{key}` is nothing"), "choose more than `0s`");
+    None
 }

@@ -6,21 +6,21 @@
 
 use base::Seed;
 use history::{Function, Request};
+use plan::Table;
 
 use crate::generator::Touched;
-use crate::{Choice, Distribution, Generator, Keys, Mix, Workload};
+use crate::keys::{self, Distribution, Keys};
+use crate::mix::{self, Mix};
+use crate::{Generator, Workload};
 
 /// The registry's entry.
-pub const WORKLOAD: Workload = Workload {
+pub static REGISTER: Workload = Workload {
     name: "register",
     object: "register",
     about: "reads and blind writes of single keys; every value is unique",
-    options: &[
-        Choice { name: "keys", about: "how many keys (50)" },
-        Choice { name: "distribution", about: "uniform, zipfian, hotspot, sequential or latest (uniform)" },
-        Choice { name: "mix", about: "shares, such as { read = \"50%\", write = \"50%\" }" },
-        Choice { name: "value_size", about: "bytes of a written value (16B)" },
-    ],
+    reveals: "stale reads, lost writes, values that were never written, split brain",
+    options: keys::OPTIONS,
+    build: |section, seed| Some(Box::new(Register::new(seed, &Options::from_plan(section)?))),
 };
 
 /// What can be chosen.
@@ -30,10 +30,23 @@ pub struct Options {
     pub keys: u32,
     /// How operations spread over them.
     pub distribution: Distribution,
-    /// Share of reads; the rest are writes.
+    /// Share of reads; the others are writes.
     pub reads: f64,
     /// Bytes of a written value on the wire.
     pub value_size: u32,
+}
+
+impl Options {
+    /// Reads a `[workload]` section.
+    pub fn from_plan(section: &Table<'_>) -> Option<Options> {
+        let default = Options::default();
+        // Everything is read before anything is given up, so that all that is wrong is told.
+        let keys = keys::count_from_plan(section, default.keys);
+        let distribution = Distribution::from_plan(section);
+        let value_size = mix::value_size_from_plan(section, default.value_size);
+        let [reads, _] = mix::from_plan(section, [("read", default.reads), ("write", 1.0 - default.reads)])?;
+        Some(Options { keys: keys?, distribution, reads, value_size: value_size? })
+    }
 }
 
 /// Fifty keys, half reads: enough contention per key that an anomaly is seen, few enough keys for every one to be read last.
