@@ -31,21 +31,23 @@ fn a_plan_needs_a_rate_and_nothing_else() {
     check(
         "[load]\nrate = '500/s'",
         expect![[r#"
-        register [485, 515, 0] Open(Arrivals { shape: Constant { rate: 500.0 }, spacing: Even })
-        [load]
-        rate = "500/s"
-        profile = "constant"
+            register [485, 515, 0] Open(Arrivals { shape: Constant { rate: 500.0 }, spacing: Even })
+            format = 1
 
-        [workload]
-        kind = "register"
-        keys = 50
-        distribution = "uniform"
-        value_size = "16B"
+            [load]
+            rate = "500/s"
+            profile = "constant"
 
-        [workload.mix]
-        read = "50%"
-        write = "50%"
-    "#]],
+            [workload]
+            kind = "register"
+            keys = 50
+            distribution = "uniform"
+            value_size = "16B"
+
+            [workload.mix]
+            read = "50%"
+            write = "50%"
+        "#]],
     );
 }
 
@@ -65,6 +67,8 @@ processes = 8
 think = '5ms'",
         expect![[r#"
             cas-register [165, 431, 404] Closed { processes: 8, think: 5ms }
+            format = 1
+
             [workload]
             kind = "cas-register"
             keys = 7
