@@ -9,7 +9,7 @@ pub enum Error {
         /// The program, as it would be called: `nft`.
         program: String,
         /// The Debian package that has it, if known.
-        package: Option<&'static str>,
+        package: Option<String>,
         /// What it is needed for.
         purpose: String,
     },

@@ -5,8 +5,6 @@ use std::process::ExitStatus;
 use base::NodeId;
 use serde::Serialize;
 
-use crate::link::LinkRule;
-
 /// What proves that a change happened, read back after it was made. A fault without proof makes a run `unknown`.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(tag = "evidence", rename_all = "kebab-case")]
@@ -217,24 +215,6 @@ impl fmt::Display for LinkCounters {
             all.iter().filter(|(count, _)| *count > 0).map(|(count, word)| format!("{count} {word}")).collect();
         f.write_str(&if parts.is_empty() { "no traffic".to_string() } else { parts.join(", ") })
     }
-}
-
-/// A rule in words: `cut`, `loss 5 %, delay 20 ms`.
-pub(crate) fn rule_in_words(rule: &LinkRule) -> String {
-    let mut words = Vec::new();
-    if rule.cut {
-        words.push("cut".to_string());
-    }
-    if rule.loss > 0.0 {
-        words.push(format!("loss {:.3} %", rule.loss * 100.0));
-    }
-    if !rule.delay.is_zero() {
-        words.push(format!("delay {}", base::units::show_duration(rule.delay)));
-    }
-    if !rule.jitter.is_zero() {
-        words.push(format!("jitter {}", base::units::show_duration(rule.jitter)));
-    }
-    if words.is_empty() { "open".to_string() } else { words.join(", ") }
 }
 
 fn processes(pids: &[u32]) -> String {

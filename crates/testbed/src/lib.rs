@@ -10,11 +10,13 @@
 mod error;
 mod evidence;
 mod layout;
-mod link;
 mod loopback;
+mod namespaces;
+mod nft;
 mod nodes;
 mod ports;
 mod process;
+mod program;
 mod registry;
 mod relay;
 mod supervisor;
@@ -23,9 +25,10 @@ mod testbed;
 
 pub use error::Error;
 pub use evidence::{Evidence, Exit, LinkCounters, NodeNumber};
+pub use fault::LinkRule;
 pub use layout::{Layout, NodeAddress, PortSpec};
-pub use link::LinkRule;
 pub use loopback::{Loopback, LoopbackOptions};
+pub use namespaces::Namespaces;
 pub use registry::{Guard, Registry, RunTag, Swept};
 pub use relay::{Framing, Relay, Route};
 pub use testbed::{Capability, ClientNamespace, Lack, LinkChange, NodeSpec, Testbed};

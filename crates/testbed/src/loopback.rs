@@ -5,14 +5,14 @@ use std::time::Duration;
 use base::{NodeId, Seed};
 
 use crate::error::{Error, Result};
-use crate::evidence::{Evidence, Exit, LinkCounters, rule_in_words};
+use crate::evidence::{Evidence, Exit, LinkCounters};
 use crate::layout::{Layout, NodeAddress, PortSpec};
-use crate::link::LinkRule;
 use crate::nodes::Nodes;
 use crate::ports;
 use crate::registry::{Guard, RunTag};
 use crate::relay::{Framing, Relay, Route};
 use crate::testbed::{Capability, LinkChange, NodeSpec, Testbed};
+use fault::LinkRule;
 
 /// Nodes as operating-system processes on 127.0.0.1, each link through a relay. Needs no privilege.
 pub struct Loopback {
@@ -34,7 +34,7 @@ pub struct LoopbackOptions {
 /// The relay and what was asked of it.
 struct Links {
     relay: Relay,
-    /// Rules in force that are not the default, and what was counted on the link when they began.
+    /// Rules in force, and what was counted on the link when they began.
     rules: BTreeMap<(NodeId, NodeId), (LinkRule, LinkCounters)>,
 }
 
@@ -98,6 +98,10 @@ impl Testbed for Loopback {
         self.nodes.start(node, spec)
     }
 
+    fn restart(&mut self, node: NodeId) -> Result<Evidence> {
+        self.nodes.restart(node)
+    }
+
     fn kill(&mut self, node: NodeId) -> Result<Evidence> {
         self.nodes.kill(node)
     }
@@ -111,12 +115,12 @@ impl Testbed for Loopback {
     }
 
     fn set_links(&mut self, changes: &[LinkChange]) -> Result<Vec<Evidence>> {
-        self.links()?.set(changes, false)
+        if changes.is_empty() { Ok(Vec::new()) } else { self.links()?.set(changes, false) }
     }
 
     fn heal_links(&mut self, reset: bool) -> Result<Vec<Evidence>> {
         let Some(links) = &mut self.links else { return Ok(Vec::new()) };
-        let open = |(from, to): &(NodeId, NodeId)| LinkChange { from: *from, to: *to, rule: LinkRule::default() };
+        let open = |(from, to): &(NodeId, NodeId)| LinkChange { from: *from, to: *to, rule: LinkRule::CLEAR };
         let changes: Vec<LinkChange> = links.rules.keys().map(open).collect();
         links.set(&changes, reset)
     }
@@ -155,11 +159,11 @@ impl Links {
         let count = |counters: &Counters| counters.get(&link).copied().unwrap_or_default();
         let ended = self.rules.remove(&link).map(|(rule, began)| {
             let during = count(after) - began;
-            Evidence::RuleEnded { from, to, rule: rule_in_words(&rule), during }
+            Evidence::RuleEnded { from, to, rule: rule.to_string(), during }
         });
-        let set = (change.rule != LinkRule::default()).then(|| {
+        let set = (!change.rule.is_clear()).then(|| {
             self.rules.insert(link, (change.rule, count(before)));
-            Evidence::RuleSet { from, to, rule: rule_in_words(&change.rule) }
+            Evidence::RuleSet { from, to, rule: change.rule.to_string() }
         });
         ended.into_iter().chain(set).collect()
     }

@@ -37,6 +37,7 @@ struct Slot {
     /// Set once the child was collected.
     exit: Option<Exit>,
     starts: u32,
+    spec: NodeSpec,
 }
 
 impl Nodes {
@@ -60,11 +61,17 @@ impl Nodes {
         let spawned = self.supervisor.spawn(command, network);
         let child = spawned.map_err(|source| why_not_started(node, spec, source))?;
         let pid = child.id();
-        self.slots.insert(node, Slot { child, exit: None, starts });
+        self.slots.insert(node, Slot { child, exit: None, starts, spec: spec.clone() });
         if let Some(process) = Process::look(pid) {
             self.tag.record(|entry| entry.add_process(process))?;
         }
         Ok(Evidence::Started { node: node.into(), pid })
+    }
+
+    pub fn restart(&mut self, node: NodeId) -> Result<Evidence> {
+        let slot = self.slots.get(&node).ok_or_else(|| Error::State(format!("{node} was never started")))?;
+        let spec = slot.spec.clone();
+        self.start(node, &spec)
     }
 
     pub fn kill(&mut self, node: NodeId) -> Result<Evidence> {

@@ -8,7 +8,7 @@ use base::NodeId;
 use crate::error::{Context, Result};
 use crate::evidence::{Evidence, Exit, LinkCounters};
 use crate::layout::{Layout, PortSpec};
-use crate::link::LinkRule;
+use fault::{Change, LinkRule};
 
 /// Where the nodes of one run live. Dropping it stops every node and undoes every change.
 ///
@@ -25,6 +25,9 @@ pub trait Testbed: Send {
 
     /// Starts the node, again after it was killed or has exited. Its log is appended to.
     fn start(&mut self, node: NodeId, spec: &NodeSpec) -> Result<Evidence>;
+
+    /// Starts the node as it was started last.
+    fn restart(&mut self, node: NodeId) -> Result<Evidence>;
 
     /// SIGKILL to every process of the node; returns when they are gone.
     fn kill(&mut self, node: NodeId) -> Result<Evidence>;
@@ -57,6 +60,28 @@ pub trait Testbed: Send {
     /// The network from which clients reach the nodes. A thread that opens sockets to them enters it first.
     fn client_namespace(&self) -> ClientNamespace {
         ClientNamespace::default()
+    }
+
+    /// Makes the changes in order; rules of links that stand side by side are set at once.
+    fn apply(&mut self, changes: &[Change]) -> Result<Vec<Evidence>> {
+        let mut evidence = Vec::new();
+        let mut links = Vec::new();
+        for change in changes {
+            if let Change::Link { from, to, rule } = change {
+                links.push(LinkChange { from: *from, to: *to, rule: *rule });
+                continue;
+            }
+            evidence.extend(self.set_links(&std::mem::take(&mut links))?);
+            evidence.push(match change {
+                Change::Kill(node) => self.kill(*node)?,
+                Change::Start(node) => self.restart(*node)?,
+                Change::Pause(node) => self.pause(*node)?,
+                Change::Resume(node) => self.resume(*node)?,
+                Change::Link { .. } => continue,
+            });
+        }
+        evidence.extend(self.set_links(&links)?);
+        Ok(evidence)
     }
 
     /// [`Testbed::set_links`] for one link.

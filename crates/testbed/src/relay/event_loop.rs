@@ -17,7 +17,7 @@ use rustix::time::{Itimerspec, TimerfdClockId, TimerfdFlags, TimerfdTimerFlags, 
 
 use super::flow::{Flow, Judge};
 use super::{Command, Framing, Tally, add};
-use crate::link::LinkRule;
+use fault::LinkRule;
 
 const WAKE: u64 = u64::MAX;
 const TIMER: u64 = u64::MAX - 1;
@@ -177,12 +177,15 @@ impl EventLoop {
     }
 
     fn set_rules(&mut self, rules: &[(usize, LinkRule)], reset: bool, now: u64) {
+        let mut broken = Vec::new();
         for (link, rule) in rules {
-            self.links.rules[*link] = *rule;
+            let before = std::mem::replace(&mut self.links.rules[*link], *rule);
+            if reset || (before.reset_on_heal && rule.is_clear()) {
+                broken.push(*link);
+            }
         }
         for connection in self.connections.values_mut() {
-            let touched = connection.flows.iter().find(|flow| rules.iter().any(|(link, _)| *link == flow.link));
-            if let Some(flow) = touched.filter(|_| reset && connection.state != State::Over) {
+            if let Some(flow) = connection.flows.iter().find(|flow| broken.contains(&flow.link)) {
                 add(&self.links.tallies[flow.link].resets, 1);
                 connection.reset();
                 continue;

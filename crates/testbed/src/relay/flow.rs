@@ -7,7 +7,7 @@ use base::Rng;
 use proto::wire::{self, Kind};
 
 use super::{Framing, Tally, add};
-use crate::link::{Fate, LinkRule};
+use fault::{Fate, LinkRule};
 
 /// Room for what is read at once; grows for a longer frame.
 const CHUNK: usize = 64 << 10;
@@ -176,7 +176,7 @@ impl Flow {
 
     /// Whether the frame may go at once: the usual case, decided without a random number.
     fn passes(&self, judge: &Judge<'_>) -> bool {
-        let passes = self.parcels.is_empty() && *judge.rule == LinkRule::default();
+        let passes = self.parcels.is_empty() && judge.rule.is_clear();
         if passes {
             add(&judge.tally.forwarded, 1);
         }
@@ -307,8 +307,8 @@ mod tests {
         bytes
     }
 
-    const OPEN: LinkRule = LinkRule { cut: false, loss: 0.0, delay: Duration::ZERO, jitter: Duration::ZERO };
-    const CUT: LinkRule = LinkRule { cut: true, ..OPEN };
+    const OPEN: LinkRule = LinkRule::CLEAR;
+    const CUT: LinkRule = LinkRule::CUT;
 
     #[test]
     fn frames_pass_whole_however_they_are_read() {
@@ -350,12 +350,12 @@ mod tests {
     #[test]
     fn delayed_frames_stay_in_order() {
         let mut bench = Bench::new();
-        let slow = LinkRule { delay: Duration::from_nanos(100), jitter: Duration::from_nanos(50), ..OPEN };
+        let slow = LinkRule { delay: Duration::from_nanos(125), jitter: Duration::from_nanos(50), ..OPEN };
         bench.feed(0, slow, &frames("a b c")).unwrap();
         bench.feed(1, OPEN, &frames("d")).unwrap();
-        bench.drain(99, false);
+        bench.drain(74, false);
         assert_eq!(bench.arrived(), "", "none before its delay");
-        bench.drain(151, false);
+        bench.drain(175, false);
         assert_eq!(bench.arrived(), "a b c d", "none overtakes another");
         assert_eq!((bench.tally.read().delayed, bench.tally.read().forwarded), (3, 4));
     }

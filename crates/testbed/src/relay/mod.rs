@@ -29,8 +29,8 @@ use rustix::fd::OwnedFd;
 
 use crate::error::{Context, Error, Result};
 use crate::evidence::LinkCounters;
-use crate::link::LinkRule;
 use event_loop::EventLoop;
+use fault::LinkRule;
 
 /// What the relay may cut between.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
