@@ -82,9 +82,10 @@ impl Rng {
         if width == u64::MAX { self.next_u64() } else { range.start() + self.below(width + 1) }
     }
 
-    /// A duration of the range, both ends included, in whole nanoseconds.
+    /// A duration of the range, both ends included, in whole nanoseconds. Ends beyond 584 years count as 584 years.
     pub fn duration(&mut self, range: RangeInclusive<Duration>) -> Duration {
-        Duration::from_nanos(self.within(range.start().as_nanos() as u64..=range.end().as_nanos() as u64))
+        let nanos = |span: &Duration| u64::try_from(span.as_nanos()).unwrap_or(u64::MAX);
+        Duration::from_nanos(self.within(nanos(range.start())..=nanos(range.end())))
     }
 
     /// A number in `[0, 1)` with 53 random bits.

@@ -15,6 +15,8 @@ mod link;
 mod registry;
 mod schedule;
 mod selector;
+#[cfg(test)]
+mod tests;
 
 pub use change::{Change, undo};
 pub use fault::{Action, Context, Fault};
@@ -25,6 +27,6 @@ pub use kinds::loss::{LOSS, Loss};
 pub use kinds::partition::{PARTITION, Partition, Shape};
 pub use kinds::pause::{PAUSE, Pause};
 pub use link::{Fate, LinkRule};
-pub use registry::{FAULTS, Kind, Need};
+pub use registry::{FAULTS, Kind, Need, page};
 pub use schedule::{Injection, Schedule, reference};
 pub use selector::{Cluster, Selector};

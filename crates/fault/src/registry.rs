@@ -2,7 +2,7 @@ use crate::fault::Action;
 use crate::kinds::{delay, kill, loss, partition, pause};
 use base::Rng;
 use plan::Table;
-use plan::reference::Field;
+use plan::reference::{self, Field};
 use std::fmt;
 use std::sync::Arc;
 
@@ -56,4 +56,20 @@ impl fmt::Debug for Kind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Kind({})", self.name)
     }
+}
+
+/// The page about faults, in Markdown: every kind, then the settings of the schedule.
+pub fn page() -> String {
+    let mut out = "# Faults\n\n<!-- Generated from the registry of faults; a test compares it. -->\n\n".to_owned();
+    for Kind { name, about, effect, reveals, evidence, needs, options, .. } in FAULTS {
+        let needs: Vec<String> = needs.iter().map(Need::to_string).collect();
+        out.push_str(&format!("## {name}\n\n{}\n\n", reference::sentence(about)));
+        out.push_str(&format!("- effect: {effect}\n- may reveal: {reveals}\n"));
+        out.push_str(&format!("- evidence: {evidence}\n- needs: {}\n\n", needs.join(", ")));
+        out.push_str(&reference::table(options));
+    }
+    out.push_str(&reference::markdown(&crate::schedule::SECTIONS));
+    out.truncate(out.trim_end().len());
+    out.push('\n');
+    out
 }

@@ -70,6 +70,9 @@ impl Schedule {
         load: Duration,
         nodes: usize,
     ) -> Schedule {
+        if !faults.is_present() {
+            return Schedule::default();
+        }
         let seed = faults.get("seed").map_or_else(|| seed.derive("faults"), Seed);
         let frame = Frame {
             kinds: kinds.iter().map(|kind| (kind.name, *kind)).collect(),
@@ -123,6 +126,9 @@ struct Frame<'k> {
 /// Enough for an hour with a fault every second, and an end to a schedule of a million.
 const MOST: usize = 3600;
 
+/// Draws until one has an effect. When one kind in ten can have any, all of them miss once in 10^22 schedules.
+const DRAWS: usize = 500;
+
 impl Frame<'_> {
     /// One entry `[[faults.at]]`.
     fn explicit(&self, entry: &Table<'_>) -> Option<Planned> {
@@ -130,12 +136,14 @@ impl Frame<'_> {
         let target = entry.need::<Selector>("target");
         let kind = entry.choice_needed("kind", &self.kinds);
         let action = kind.and_then(|kind| (kind.read)(entry));
-        if let (Some(kind), Some(target)) = (kind, target) {
-            self.judge_target(entry, "target", kind, target);
+        if let (Some(at), Some(lasts)) = (at, lasts) {
+            self.judge_time(entry, at, lasts);
         }
-        let (at, lasts) = (at?, lasts?);
-        self.judge_time(entry, at, lasts);
-        Some(Planned { at, lasts, fault: Fault { kind: kind?, action: action?, target: target? } })
+        let fault = Fault { kind: kind?, action: action?, target: target? };
+        if self.judge_target(entry, "target", fault.target) {
+            self.judge_effect(entry, &fault);
+        }
+        Some(Planned { at: at?, lasts: lasts?, fault })
     }
 
     fn judge_time(&self, entry: &Table<'_>, at: Duration, lasts: Duration) {
@@ -158,23 +166,23 @@ impl Frame<'_> {
         }
     }
 
-    fn judge_target(&self, entry: &Table<'_>, key: &str, kind: &Kind, target: Selector) {
+    fn judge_target(&self, entry: &Table<'_>, key: &str, target: Selector) -> bool {
         let nodes = self.nodes;
-        let setting = format!("{}.{key}", entry.path());
-        if let Selector::Node(node) = target
-            && node.index() >= nodes
-        {
-            let message = format!("`{setting}`: there is no node `{node}` among {nodes}");
-            entry.error(key, message, format!("the last one is `n{nodes}`"));
+        match target {
+            Selector::Node(node) if node.index() >= nodes => {
+                let message = format!("`{}.{key}`: there is no node `{node}` among {nodes}", entry.path());
+                entry.error(key, message, format!("the last one is `n{nodes}`"));
+                false
+            }
+            _ => true,
         }
-        if target.most(nodes) == 0 {
-            let message = format!("`{setting}`: {nodes} nodes have no minority that the rest can do without");
-            entry.error(key, message, "take `random`, or more nodes");
-        }
-        let links = kind.needs.contains(&Need::LinkRules);
-        if links && nodes < 2 {
-            let message = format!("`{setting}`: a {} needs links, and one node has none", kind.name);
-            entry.error(key, message, "take more nodes, or a fault of processes");
+    }
+
+    fn judge_effect(&self, entry: &Table<'_>, fault: &Fault) {
+        if fault.is_idle(self.nodes) {
+            let cluster = format!("a cluster of {}", self.nodes);
+            let message = format!("`{}` would do nothing: `{fault}` has no effect in {cluster}", entry.path());
+            entry.error("target", message, "take another target, other options, or more nodes");
         }
     }
 
@@ -190,18 +198,16 @@ impl Frame<'_> {
         let mut planned = Vec::new();
         let mut from = Duration::ZERO;
         while planned.len() < MOST {
-            let mut at = from.saturating_add(rng.duration(gap.min..=gap.max));
+            let at = from.saturating_add(rng.duration(gap.min..=gap.max));
             let lasts = rng.duration(lasts.min..=lasts.max);
-            let (kind, target) = (*rng.pick(&kinds), *rng.pick(&targets));
-            let Some(action) = (kind.draw)(random, rng) else { break };
-            if !overlap {
-                at = after_explicit(at, lasts, explicit, rng.duration(gap.min..=gap.max));
-            }
+            let Some(fault) = self.draw(random, &kinds, &targets, rng) else { return planned };
+            let calm = rng.duration(gap.min..=gap.max);
+            let at = if overlap { at } else { after_explicit(at, lasts, explicit, calm) };
             let end = at.saturating_add(lasts);
             if end.saturating_add(self.recover) > self.load {
                 break;
             }
-            planned.push(Planned { at, lasts, fault: Fault { kind, action, target } });
+            planned.push(Planned { at, lasts, fault });
             from = if overlap { at } else { end };
         }
         if planned.is_empty() {
@@ -209,6 +215,21 @@ impl Frame<'_> {
             random.warning("gap", format!("no random fault fits into {} of load", show_duration(self.load)), help);
         }
         planned
+    }
+
+    /// One fault that can disturb this cluster. `None` when there is none; the table has been told.
+    fn draw(&self, random: &Table<'_>, kinds: &[&'static Kind], targets: &[Selector], rng: &mut Rng) -> Option<Fault> {
+        for _ in 0..DRAWS {
+            let (kind, target) = (*rng.pick(kinds), *rng.pick(targets));
+            let fault = Fault { kind, action: (kind.draw)(random, rng)?, target };
+            if !fault.is_idle(self.nodes) {
+                return Some(fault);
+            }
+        }
+        let message =
+            format!("`faults.random`: nothing that could be drawn has an effect in a cluster of {}", self.nodes);
+        random.error("kinds", message, "take other kinds or targets, or more nodes");
+        None
     }
 
     fn random_choices(&self, random: &Table<'_>) -> Option<(Vec<&'static Kind>, Vec<Selector>)> {
@@ -246,8 +267,8 @@ impl Frame<'_> {
             random.error(key, format!("`faults.random.{key}` may be 0"), "write it like `1s..3s`");
             return false;
         }
-        for target in targets {
-            kinds.iter().for_each(|kind| self.judge_target(random, "targets", kind, *target));
+        if !targets.iter().all(|target| self.judge_target(random, "targets", *target)) {
+            return false;
         }
         let allow = "set `faults.beyond_quorum = true` if the system should be brought to its knees";
         let minority = self.nodes.saturating_sub(1) / 2;
@@ -297,6 +318,9 @@ pub fn reference() -> Vec<Section> {
 fn options(path: &'static str, key: &'static str, kind: &Kind) -> Section {
     Section { path, when: Some((key, kind.name)), about: kind.about, fields: kind.options }
 }
+
+/// The sections without the options of kinds.
+pub(crate) const SECTIONS: [Section; 3] = [FAULTS_SECTION, AT_SECTION, RANDOM_SECTION];
 
 const FAULTS_SECTION: Section = Section {
     path: "faults",

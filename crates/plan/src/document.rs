@@ -285,14 +285,14 @@ impl Document {
     ) -> (Span, Diagnostic) {
         let section = matches!(entry.item.value, Value::Table(_));
         let what = if section { "section" } else { "setting" };
-        let inside = if path.is_empty() { String::new() } else { format!(" in `[{path}]`") };
+        let inside = if path.is_empty() { String::new() } else { format!(" in {}", bracketed(path)) };
         let elsewhere = || asked.iter().find(|(_, keys)| keys.iter().any(|it| it.key == entry.key)).map(|(at, _)| at);
         let help = match (nearest(&entry.key, known.iter().map(|it| it.key.as_str())), elsewhere()) {
             (Some(name), _) => format!("did you mean `{name}`?"),
             (None, Some(other)) if other.is_empty() => {
                 "it belongs to the top of the plan, before every section".to_owned()
             }
-            (None, Some(other)) => format!("it belongs to `[{other}]`"),
+            (None, Some(other)) => format!("it belongs to {}", bracketed(other)),
             (None, None) if known.is_empty() => String::new(),
             (None, None) => format!("known here: {}", listed(known.iter().map(|it| it.key.as_str()))),
         };
@@ -312,6 +312,11 @@ pub(crate) fn join(path: &str, key: &str) -> String {
 /// The path of one element of an array of tables.
 pub(crate) fn element(path: &str, index: usize) -> String {
     format!("{path}[{index}]")
+}
+
+/// `` `[load]` ``; elements of lists have brackets already.
+fn bracketed(path: &str) -> String {
+    if path.ends_with(']') { format!("`{path}`") } else { format!("`[{path}]`") }
 }
 
 /// In the order of the file; what was said twice about one place is said once.

@@ -35,19 +35,33 @@ pub fn markdown(sections: &[Section]) -> String {
     for section in sections {
         let header = header(section.path);
         match section.when {
-            None => out.push_str(&format!("## `{header}`\n\n{}\n\n", section.about)),
-            Some((key, value)) => {
-                out.push_str(&format!("### `{header}` with `{key} = \"{value}\"`\n\n{}\n\n", section.about));
-            }
+            None => out.push_str(&format!("## `{header}`\n\n")),
+            Some((key, value)) => out.push_str(&format!("### `{header}` with `{key} = \"{value}\"`\n\n")),
         }
-        if section.fields.is_empty() {
-            continue;
-        }
-        out.push_str("| setting | takes | default | |\n| --- | --- | --- | --- |\n");
-        for Field { key, kind, default, about } in section.fields {
-            out.push_str(&format!("| `{key}` | {kind} | {default} | {about} |\n"));
-        }
-        out.push('\n');
+        out.push_str(&format!("{}\n\n{}", sentence(section.about), table(section.fields)));
+    }
+    out
+}
+
+/// The settings as a table in Markdown; nothing when there are none.
+pub fn table(fields: &[Field]) -> String {
+    if fields.is_empty() {
+        return String::new();
+    }
+    let mut out = "| setting | takes | default | |\n| --- | --- | --- | --- |\n".to_owned();
+    for Field { key, kind, default, about } in fields {
+        out.push_str(&format!("| `{key}` | {kind} | {default} | {about} |\n"));
+    }
+    out.push('\n');
+    out
+}
+
+/// With a capital letter and a full stop, for descriptions that are fragments elsewhere.
+pub fn sentence(text: &str) -> String {
+    let mut chars = text.chars();
+    let mut out: String = chars.next().map_or(String::new(), |first| first.to_uppercase().chain(chars).collect());
+    if !out.ends_with('.') {
+        out.push('.');
     }
     out
 }
