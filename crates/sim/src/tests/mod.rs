@@ -1,5 +1,6 @@
 //! The world on trial, with toy protocols.
 
+mod probe;
 mod store;
 
 use std::collections::BTreeSet;
