@@ -165,6 +165,8 @@ pub(crate) struct Core {
     pub(crate) storm: Storm,
     pub(crate) violation: Option<Violation>,
     pub(crate) messages: u64,
+    /// Whether an actor has asked to be stopped in this step.
+    pub(crate) halting: bool,
 }
 
 impl Core {
@@ -182,6 +184,7 @@ impl Core {
             storm: Storm::default(),
             violation: None,
             messages: 0,
+            halting: false,
             options,
         };
         for _ in 0..servers {
@@ -362,6 +365,7 @@ impl Core {
     /// An actor cannot go on. The world stops its node when the step is over.
     pub(crate) fn halt(&mut self, who: Who, reason: String) {
         self.people[who.index()].halted = Some(reason);
+        self.halting = true;
     }
 
     // What befalls participants.

@@ -7,8 +7,8 @@ use std::any::Any;
 use base::{Bytes, Fingerprint, NodeId, Rng};
 use history::Request;
 use proto::{
-    Actor, Address, Barrier, Context, Input, Message, Observation, Oracle, Out, Output, Protocol, Recovered, Target,
-    TimerId, Token,
+    Actor, Address, Barrier, Context, Input, Message, Now, Observation, Oracle, Out, Output, Protocol, Recovered,
+    Target, TimerId, Token,
 };
 
 use crate::choices::Stream;
@@ -139,16 +139,17 @@ impl<P: Protocol> Cast for Troupe<P> {
         match who.index().checked_sub(self.servers.len()) {
             None => {
                 let seat = &mut self.servers[who.index()];
-                perform(seat, core, who, input);
+                let now = core.clocks(who);
+                perform(seat, now, input);
                 if !more {
-                    perform(seat, core, who, Input::BatchEnd);
+                    perform(seat, now, Input::BatchEnd);
                 }
                 flush(&mut seat.out, &mut self.mail, core, who);
                 self.after_server_step(core, who);
             }
             Some(client) => {
                 let seat = &mut self.clients[client];
-                perform(seat, core, who, input);
+                perform(seat, core.clocks(who), input);
                 flush(&mut seat.out, &mut self.mail, core, who);
             }
         }
@@ -188,14 +189,17 @@ impl<P: Protocol> Cast for Troupe<P> {
 }
 
 #[inline]
-fn perform<A: Actor>(seat: &mut Seat<A>, core: &Core, who: Who, input: Input<A::Message>) {
+fn perform<A: Actor>(seat: &mut Seat<A>, now: Now, input: Input<A::Message>) {
     if let Some(actor) = &mut seat.actor {
-        actor.step(&mut Context { now: core.clocks(who), rng: &mut seat.rng, out: &mut seat.out }, input);
+        actor.step(&mut Context { now, rng: &mut seat.rng, out: &mut seat.out }, input);
     }
 }
 
 /// Does what a step asked for, in order.
 fn flush<M: Message>(out: &mut Out<M>, mail: &mut Slab<M>, core: &mut Core, who: Who) {
+    if out.is_empty() {
+        return;
+    }
     let mut wrote = false;
     for output in out.drain() {
         match output {

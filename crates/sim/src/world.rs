@@ -341,6 +341,7 @@ impl World {
 
     // One event.
 
+    #[inline]
     fn step(&mut self) {
         let Some((at, event)) = self.core.queue.pop() else { return };
         self.core.now = at;
@@ -363,6 +364,7 @@ impl World {
         }
     }
 
+    #[inline]
     fn handle(&mut self, event: Event, more: bool) {
         match event {
             Event::Deliver { from, to, mail } => {
@@ -398,16 +400,16 @@ impl World {
         }
     }
 
+    #[inline]
     fn cue(&mut self, who: Who, cue: Cue, more: bool) {
         self.cast.step(&mut self.core, who, cue, more);
         self.stop_if_halted(who);
     }
 
+    #[inline]
     fn stop_if_halted(&mut self, who: Who) {
-        if let Some(reason) = &self.core.people[who.index()].halted
-            && who.index() < self.core.servers
-            && self.core.people[who.index()].up
-        {
+        if std::mem::take(&mut self.core.halting) && who.index() < self.core.servers {
+            let reason = self.core.people[who.index()].halted.as_deref().unwrap_or_default();
             let text = format!("{} stops: {reason}", self.core.address(who));
             self.tell(text);
             self.crash(NodeId(who.0));
