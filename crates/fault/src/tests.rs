@@ -477,8 +477,8 @@ fn the_registry_tells_all_about_every_kind() {
 fn extreme_settings_are_survived() {
     let spans = ["0s", "1ns", "1s", "30s", "9999999999h", "1ns..9999999999h", "0s..1s", "2s..1s", "-1s", ""];
     let mut rng = Seed(5).rng();
-    for round in 0..2000 {
-        let mut text = format!("nodes = {}\n[faults]\n", rng.pick(&[0, 1, 2, 3, 5, 60, 65_535, 1 << 40]));
+    for round in 0..300 {
+        let mut text = format!("nodes = {}\n[faults]\n", rng.pick(&[0u64, 1, 2, 3, 5, 60, 65_535, 1 << 40]));
         text += &format!("recover = '{}'\nbeyond_quorum = {}\n", rng.pick(&spans), rng.chance(0.5));
         text += &format!("[faults.random]\ngap = '{}'\nlasts = '{}'\n", rng.pick(&spans), rng.pick(&spans));
         text += &format!("overlap = {}\nkinds = ['{}']\n", rng.chance(0.5), rng.pick(FAULTS).name);
