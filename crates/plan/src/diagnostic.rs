@@ -46,6 +46,17 @@ pub struct Diagnostics {
     pub list: Vec<Diagnostic>,
 }
 
+impl Diagnostic {
+    /// Values from the plan are quoted in messages: they are cut and made printable like the excerpt.
+    pub(crate) fn new(severity: Severity, place: Place, message: &str, help: &str) -> Self {
+        let clean = |text: &str| match text.char_indices().nth(LONGEST) {
+            Some((end, _)) => text[..end].chars().map(printable).chain("...".chars()).collect(),
+            None => text.chars().map(printable).collect(),
+        };
+        Diagnostic { severity, message: clean(message), help: clean(help), place }
+    }
+}
+
 impl Diagnostics {
     /// Whether one of them is an error.
     pub fn has_errors(&self) -> bool {
@@ -109,25 +120,31 @@ impl Place {
         let line_start = text[..start].rfind('\n').map_or(0, |at| at + 1);
         let line_end = text[start..].find('\n').map_or(text.len(), |at| start + at);
         let end = floor(text, end).clamp(start, line_end);
-        let line_text = text[line_start..line_end].trim_end_matches('\r');
+        let column = text[line_start..start].chars().count() + 1;
+        let width = text[start..end].trim_end_matches('\r').chars().count().clamp(1, WIDEST);
+        let shown = (column + width).max(WIDEST);
         Place {
             file: file.to_owned(),
             line: text[..line_start].matches('\n').count() + 1,
-            column: text[line_start..start].chars().count() + 1,
-            excerpt: line_text
-                .chars()
-                .map(|c| {
-                    if c == '\t' {
-                        ' '
-                    } else if c.is_control() {
-                        '\u{fffd}'
-                    } else {
-                        c
-                    }
-                })
-                .collect(),
-            width: text[start..end].trim_end_matches('\r').chars().count().max(1),
+            column,
+            excerpt: text[line_start..line_end].trim_end_matches('\r').chars().take(shown).map(printable).collect(),
+            width,
         }
+    }
+}
+
+/// A line of a plan is rarely longer; one that is, is cut behind what is wrong.
+const WIDEST: usize = 160;
+
+/// No message that is meant to be read is longer, in characters.
+const LONGEST: usize = 600;
+
+/// Keeps a plan from writing control sequences to the terminal; one character stays one column.
+fn printable(c: char) -> char {
+    match c {
+        '\t' => ' ',
+        c if c.is_control() => '\u{fffd}',
+        c => c,
     }
 }
 

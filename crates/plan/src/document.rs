@@ -152,7 +152,7 @@ impl Document {
     pub(crate) fn report(&self, severity: Severity, span: Span, message: String, help: String) {
         let source = &self.sources[span.source];
         let place = Place::new(&source.name, &source.text, span.start, span.end);
-        self.reports.borrow_mut().push((span, Diagnostic { severity, message, help, place }));
+        self.reports.borrow_mut().push((span, Diagnostic::new(severity, place, &message, &help)));
     }
 
     /// Where a missing section would be added: behind the last line of the plan itself.
@@ -299,7 +299,7 @@ impl Document {
         let source = &self.sources[entry.key_span.source];
         let place = Place::new(&source.name, &source.text, entry.key_span.start, entry.key_span.end);
         let message = format!("unknown {what} `{}`{inside}", entry.key);
-        (entry.key_span, Diagnostic { severity: Severity::Error, message, help, place })
+        (entry.key_span, Diagnostic::new(Severity::Error, place, &message, &help))
     }
 }
 

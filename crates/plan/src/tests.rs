@@ -141,6 +141,27 @@ fn quantities_say_how_they_are_written() {
 }
 
 #[test]
+fn a_long_line_is_cut_and_control_characters_are_not_printed() {
+    let text = format!(
+        "[load]\nprocesses = '\t{}'\n[system]\nkind = 'raft-kv'\n[workload]\nvalue = \"\\u001b[31m\"",
+        "x".repeat(10_000)
+    );
+    let told = diagnose(&text);
+    assert!(told.len() < 1500 && !told.contains(['\u{1b}', '\t']), "{told}");
+    check(
+        "[load]\nprocesses = 1\n[system]\nkind = 'raft-kv'\n[[faults.at]]\nat = '1s'\nkind = 'kill'\nloss = 5\n",
+        expect![[r#"
+            error: `faults.at[0].loss`: `5` is not between 0 % and 100 %
+             --> plan.toml:8:8
+              |
+            8 | loss = 5
+              |        ^
+              = help: write it like `"5%"`, or as a part of 1
+        "#]],
+    );
+}
+
+#[test]
 fn what_is_missing_is_shown_where_it_belongs() {
     check(
         "[system]\n\n[[faults.at]]\nkind = 'kill'\n",

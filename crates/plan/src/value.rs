@@ -190,7 +190,8 @@ impl FromValue for Share {
             Value::Integer { written, .. } | Value::Float { written, .. } => written,
             _ => return quantity::<Self, _>(item, "%", units::parse_share).map(Share),
         };
-        units::parse_share(text).map(Share).map_err(|reason| explained(item, &reason))
+        let advice = format!("write it like `\"{text}%\"`, or as a part of 1");
+        units::parse_share(text).map(Share).map_err(|reason| Wrong { help: advice, ..explained(item, &reason) })
     }
 
     /// In per cent where that gives the same number.
