@@ -84,7 +84,7 @@ impl Objective {
     pub fn target(&self) -> String {
         match self {
             Objective::Latency(_, limit) | Objective::Recovery(limit) => format!("at most {}", show_duration(*limit)),
-            Objective::Rate(rate) => format!("at least {rate:.0}/s"),
+            Objective::Rate(rate) => format!("at least {}", show_rate(*rate)),
             Objective::ErrorShare(share) => format!("at most {}", show_share(*share)),
             Objective::LostWrites(0) => "none".into(),
             Objective::LostWrites(count) => format!("at most {}", show_count(*count)),
@@ -116,7 +116,7 @@ impl Objective {
                 let reason = if latency == Latency::Infinite { never } else { "" };
                 Some((latency.to_string(), Standing::of(latency <= Latency::from(*limit)), reason.into()))
             }
-            Objective::Rate(rate) => plain(format!("{:.0}/s", measured.achieved_rate), measured.achieved_rate >= *rate),
+            Objective::Rate(rate) => plain(show_rate(measured.achieved_rate), measured.achieved_rate >= *rate),
             Objective::ErrorShare(limit) => {
                 let share = measured.outcomes.error_share()?;
                 plain(show_share(share), share <= *limit)
@@ -178,6 +178,10 @@ fn one_recovery(recovered: Recovered, limit: Duration) -> (Duration, Standing, S
 fn percentile_name(quantile: f64) -> String {
     let percent = format!("{:.4}", quantile * 100.0);
     format!("p{}", percent.trim_end_matches('0').trim_end_matches('.'))
+}
+
+fn show_rate(rate: f64) -> String {
+    format!("{}/s", show_count(rate.round() as u64))
 }
 
 fn show_share(share: f64) -> String {

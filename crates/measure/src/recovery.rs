@@ -66,7 +66,8 @@ pub struct Recovery {
     pub end: Time,
     /// What came of it.
     pub recovered: Recovered,
-    /// The longest time without an `ok` while operations were due, of those that overlap the time until recovery.
+    /// The longest time without an `ok` while operations were due, of those that overlap the time from the first fault's start
+    /// until recovery and 2 s after the last was undone, or until the next fault.
     pub longest_gap: Duration,
 }
 
@@ -101,7 +102,9 @@ pub fn recoveries(series: &Series, gaps: &Gaps, faults: &[Disturbance], mode: Lo
             recovered = watch.recovered(&group);
         }
         watch.clean_from = recovered.at(&group, series.span());
-        let felt = Span { start: group.start, end: watch.clean_from.max(group.start + series.slice()) };
+        // Healing can hurt too, so the time after counts, as far as it is not the next fault's.
+        let felt = watch.clean_from.max(group.end + HOLD);
+        let felt = Span { start: group.start, end: faults.peek().map_or(felt, |next| felt.min(next.start)) };
         found.push(Recovery {
             faults: group.ids,
             start: group.start,

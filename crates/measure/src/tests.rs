@@ -268,7 +268,7 @@ mod objectives {
             expect![[r#"
                 p50 latency, at most 5.00 ms: 2.00 ms, met; 
                 p99.9 latency, at most 5.00 ms: 1.28 s, missed; 
-                achieved rate, at least 900/s: 1000/s, met; 
+                achieved rate, at least 900/s: 1 000/s, met; 
                 error share, at most 0.1 %: 0 %, met; 
                 recovery time, at most 2.00 s: 1.30 s, met; after fault #1
                 lost writes, none: 0, met; 

@@ -1,6 +1,6 @@
 //! Verdict and exit code from all that is known of a run.
 
-use crate::results::{Results, Standing, Verdict};
+use crate::results::{Objective, Results, Standing, Verdict};
 
 impl Results {
     /// Sets verdict, reasons and exit code from checks, faults and objectives. Reasons that are there stay, in front.
@@ -51,10 +51,12 @@ impl Results {
     }
 
     fn reasons_of_objectives(&self) -> Vec<String> {
-        let missed = self.objectives.iter().filter(|objective| objective.standing == Standing::Missed);
+        // A model that was checked has given its reason already.
+        let checked = |objective: &&Objective| self.checks.iter().any(|check| check.model == objective.name);
+        let missed = self.objectives.iter().filter(|o| o.standing == Standing::Missed && !checked(o));
         let mut reasons: Vec<String> =
             missed.map(|o| format!("objective missed: {} {}, wanted {}", o.name, o.measured, o.target)).collect();
-        let unknown = self.objectives.iter().filter(|objective| objective.standing == Standing::Unknown);
+        let unknown = self.objectives.iter().filter(|o| o.standing == Standing::Unknown && !checked(o));
         let names: Vec<&str> = unknown.map(|objective| objective.name.as_str()).collect();
         match (names.len(), self.trusted) {
             (0, _) => {}

@@ -13,6 +13,9 @@ pub fn json(results: &Results) -> String {
 
 /// Reads `results.json` of this version or an older one.
 pub fn parse(text: &str) -> Result<Results, ParseError> {
+    if !text.trim_start().starts_with('{') {
+        return Err(ParseError::Json("not a JSON object".into()));
+    }
     let results: Results = serde_json::from_str(text).map_err(|error| ParseError::Json(error.to_string()))?;
     if results.format > FORMAT { Err(ParseError::Newer(results.format)) } else { Ok(results) }
 }

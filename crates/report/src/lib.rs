@@ -13,9 +13,6 @@ mod results;
 mod show;
 mod terminal;
 
-#[cfg(test)]
-mod tests;
-
 pub use html::html;
 pub use json::{ParseError, json, parse};
 pub use junit::junit;

@@ -18,33 +18,43 @@ impl Results {
     /// after [`Results::faults`] is filled: recoveries are added to the faults that are there.
     pub fn measured(&mut self, measurement: &Measurement, lateness: &Histogram, trust: &Trust) {
         let span = measurement.series.span();
-        self.load_seconds = span.length().as_secs_f64();
+        self.load_seconds = seconds(span.length());
         self.trusted = trust.is_trusted();
         self.untrusted_because = match trust {
             Trust::Trusted => String::new(),
             Trust::Untrusted(reason) => reason.clone(),
         };
         self.operations = measurement.outcomes.into();
-        self.rate = Rate { asked: measurement.asked_rate, achieved: measurement.achieved_rate };
+        self.rate = Rate { asked: neat(measurement.asked_rate), achieved: neat(measurement.achieved_rate) };
         self.latency_us = (&measurement.latency).into();
         self.service_us = (&measurement.service).into();
         self.lateness_us = lateness.into();
-        self.availability = measurement.outcomes.availability();
+        self.availability = measurement.outcomes.availability().map(neat);
         self.longest_gap = measurement
             .longest_gap
-            .map(|gap| Gap { start_seconds: seconds_from(span.start, gap.start), seconds: gap.length().as_secs_f64() });
+            .map(|gap| Gap { start_seconds: seconds_from(span.start, gap.start), seconds: seconds(gap.length()) });
         self.functions = functions(measurement);
         self.errors = errors(measurement);
         self.series = series(measurement);
-        let point = |p: measure::SpectrumPoint| SpectrumPoint { quantile: p.quantile, latency_us: p.latency.into() };
+        let point =
+            |p: measure::SpectrumPoint| SpectrumPoint { quantile: neat(p.quantile), latency_us: p.latency.into() };
         self.spectrum = measurement.latency.spectrum(SPECTRUM_DENSITY).into_iter().map(point).collect();
         add_recoveries(&mut self.faults, measurement);
     }
 }
 
 /// Seconds from `origin`, negative before it.
-pub(crate) fn seconds_from(origin: Time, time: Time) -> f64 {
-    time.seconds() - origin.seconds()
+fn seconds_from(origin: Time, time: Time) -> f64 {
+    neat(time.seconds() - origin.seconds())
+}
+
+fn seconds(span: Duration) -> f64 {
+    neat(span.as_secs_f64())
+}
+
+/// Nine digits behind the point: all that is known, and short enough that a file read back holds the same number.
+fn neat(number: f64) -> f64 {
+    (number * 1e9).round() / 1e9
 }
 
 fn functions(measurement: &Measurement) -> Vec<Function> {
@@ -68,7 +78,7 @@ fn errors(measurement: &Measurement) -> Vec<ErrorCount> {
 fn series(measurement: &Measurement) -> Series {
     let length = measurement.series.chart_window();
     let windows = measurement.series.windows(length).iter().map(Window::from).collect();
-    Series { window_seconds: length.as_secs_f64(), windows }
+    Series { window_seconds: seconds(length), windows }
 }
 
 fn add_recoveries(faults: &mut [Fault], measurement: &Measurement) {
@@ -89,9 +99,9 @@ fn recovery(found: &measure::Recovery, origin: Time) -> Recovery {
     };
     Recovery {
         state,
-        seconds: found.recovered.time().map(|time| time.as_secs_f64()),
+        seconds: found.recovered.time().map(seconds),
         start: seconds_from(origin, found.start),
-        longest_gap_seconds: found.longest_gap.as_secs_f64(),
+        longest_gap_seconds: seconds(found.longest_gap),
         shared_by: found.faults.clone(),
     }
 }
@@ -117,7 +127,7 @@ impl From<&Histogram> for LatencyUs {
             p99: percentile(0.99),
             p999: percentile(0.999),
             max: histogram.max().map(Micros::from),
-            mean: histogram.mean().map(|nanos| Micros::Finite(nanos / 1e3)),
+            mean: histogram.mean().map(|nanos| Micros::Finite(nanos.round() / 1e3)),
         }
     }
 }
@@ -132,8 +142,8 @@ impl From<Outcomes> for Operations {
 impl From<&measure::Window> for Window {
     fn from(window: &measure::Window) -> Self {
         Window {
-            start: window.start.as_secs_f64(),
-            seconds: window.length.as_secs_f64(),
+            start: seconds(window.start),
+            seconds: seconds(window.length),
             asked: window.asked,
             ok: window.ok,
             fail: window.fail,

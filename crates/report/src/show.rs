@@ -6,6 +6,13 @@ use base::units::{show_count, show_duration};
 
 use crate::results::{Check, Fault, Micros, Recovery, RecoveryState, Results, Standing, Verdict};
 
+/// A character from outside, replaced if it could steer a terminal (controls) or make one text look like another (marks that reorder
+/// text: bidirectional overrides and isolates).
+pub(crate) fn plain(c: char) -> char {
+    let reorders = matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{200e}' | '\u{200f}');
+    if c.is_control() || reorders { '\u{fffd}' } else { c }
+}
+
 /// `8.42 ms`, `never`, or `-` when nothing was measured.
 pub(crate) fn micros(micros: Option<Micros>) -> String {
     match micros {
@@ -90,11 +97,20 @@ pub(crate) fn fault(fault: &Fault) -> String {
 pub(crate) fn recovered(recovery: Option<&Recovery>) -> String {
     let Some(recovery) = recovery else { return "not measured".into() };
     match (recovery.state, recovery.seconds) {
-        (RecoveryState::Recovered, Some(0.0)) => "not felt".into(),
+        (RecoveryState::Recovered, Some(0.0)) => "at once".into(),
         (RecoveryState::Recovered, Some(time)) => seconds(time),
         (RecoveryState::NotRecovered, _) => "not recovered".into(),
         (RecoveryState::CutShort, _) => "load ended".into(),
         _ => "not measured".into(),
+    }
+}
+
+/// The longest gap that a fault made.
+pub(crate) fn gap(recovery: Option<&Recovery>) -> String {
+    match recovery {
+        None => "-".into(),
+        Some(recovery) if recovery.longest_gap_seconds == 0.0 => "none".into(),
+        Some(recovery) => seconds(recovery.longest_gap_seconds),
     }
 }
 

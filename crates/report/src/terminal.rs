@@ -2,7 +2,7 @@
 
 use base::units::show_count;
 
-use crate::results::{Results, Severity, Standing, Verdict};
+use crate::results::{Anomaly, Results, Severity, Standing, Verdict};
 use crate::show;
 
 /// Whether to colour.
@@ -135,7 +135,7 @@ fn faults(page: &mut Page, results: &Results) {
     for fault in &results.faults {
         let (from, until) = (show::instant(fault.start), show::instant(fault.end));
         let recovered = show::recovered(fault.recovery.as_ref());
-        let gap = fault.recovery.as_ref().map_or("-".into(), |recovery| show::seconds(recovery.longest_gap_seconds));
+        let gap = show::gap(fault.recovery.as_ref());
         let shared = show::shared(fault);
         let last = if fault.proven { (shared.as_str(), DIM) } else { ("no evidence", YELLOW) };
         let id = format!("#{}", fault.id);
@@ -155,15 +155,18 @@ fn problems(page: &mut Page, results: &Results) {
         let severity = page.paint(colour, problem.severity.name());
         page.line(&format!("  {severity}  {}", clean(&problem.title)));
         problem.evidence.iter().for_each(|evidence| page.wrapped(4, evidence));
+        results.anomalies.iter().filter(|a| a.title == problem.title).for_each(|a| story(page, a));
         page.command(4, &problem.repeat);
     }
-    let told = |title: &str| results.problems.iter().any(|problem| problem.title == title);
-    for anomaly in &results.anomalies {
-        if !told(&anomaly.title) {
-            page.line(&format!("  {}", page.paint(BOLD, &clean(&anomaly.title))));
-        }
-        anomaly.story.iter().for_each(|line| page.wrapped(4, line));
+    let told = |anomaly: &&Anomaly| results.problems.iter().any(|problem| problem.title == anomaly.title);
+    for anomaly in results.anomalies.iter().filter(|anomaly| !told(anomaly)) {
+        page.line(&format!("  {}", page.paint(BOLD, &clean(&anomaly.title))));
+        story(page, anomaly);
     }
+}
+
+fn story(page: &mut Page, anomaly: &Anomaly) {
+    anomaly.story.iter().for_each(|line| page.wrapped(4, line));
 }
 
 fn notes(page: &mut Page, results: &Results) {
@@ -183,14 +186,8 @@ fn ending(page: &mut Page, results: &Results) {
     page.table(table);
 }
 
-/// A text from outside, with what could steer a terminal replaced.
 fn clean(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() || is_direction(c) { '\u{fffd}' } else { c }).collect()
-}
-
-/// Marks that reorder text (bidirectional overrides and isolates), with which a text can look like another.
-fn is_direction(c: char) -> bool {
-    matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{200e}' | '\u{200f}')
+    text.chars().map(show::plain).collect()
 }
 
 struct Page {

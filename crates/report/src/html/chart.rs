@@ -32,7 +32,7 @@ pub(crate) fn data(results: &Results) -> Value {
         "p50": column(|w| json!(show::micros(w.p50_us))),
         "p99": column(|w| json!(show::micros(w.p99_us))),
         "max": column(|w| json!(show::micros(w.max_us))),
-        "faults": results.faults.iter().map(|f| json!([f.start, f.end, format!("#{} {}", f.id, show::fault(f))])).collect::<Vec<_>>(),
+        "faults": results.faults.iter().map(|f| json!([f.start, f.end, format!("#{} {}", f.id, show::fault(f)).chars().map(show::plain).collect::<String>()])).collect::<Vec<_>>(),
     })
 }
 
@@ -139,28 +139,45 @@ impl Plot<'_> {
     }
 }
 
+/// A backlog that drains is many times the load for a moment; the plot ends at this multiple of what was asked, so that the load
+/// itself stays legible, and marks what goes beyond.
+const MOST_OF_ASKED: f64 = 2.0;
+
 fn throughput(frame: &Frame, results: &Results) -> String {
     let windows = &results.series.windows;
-    let most = windows.iter().map(|w| rate(w.asked.max(w.completed), w)).fold(1.0, f64::max);
-    let step = nice_step(most / 3.0);
-    let top = (most / step).ceil() * step;
+    let asked = windows.iter().map(|w| rate(w.asked, w)).fold(1.0, f64::max);
+    let most = windows.iter().map(|w| rate(w.completed, w)).fold(asked, f64::max);
+    let step = nice_step(most.min(asked * MOST_OF_ASKED) / 4.0);
+    let top = (most.min(asked * MOST_OF_ASKED) / step).ceil() * step;
     let scale = (0..).map(|i| f64::from(i) * step).take_while(|&at| at <= top * 1.0001);
     let scale = scale.map(|at| (at / top, base::units::show_count(at as u64))).collect();
     let steps = |value: fn(&Window) -> u64| -> Vec<(f64, f64, f64)> {
-        windows.iter().map(|w| (w.start, w.start + w.seconds, rate(value(w), w) / top)).collect()
+        windows.iter().map(|w| (w.start, w.start + w.seconds, (rate(value(w), w) / top).min(1.0))).collect()
     };
     let completed = steps(|w| w.completed);
     let unanswered = steps(|w| w.asked.saturating_sub(w.answered));
+    let beyond = windows.iter().filter(|w| rate(w.completed, w) > top);
     let drawing = format!(
-        "<path class=\"fill ok\" d=\"{0}\"/><path class=\"fill lost\" d=\"{1}\"/><path class=\"line ok\" d=\"{2}\"/><path class=\"line asked\" d=\"{3}\"/>",
+        "<path class=\"fill ok\" d=\"{0}\"/><path class=\"fill lost\" d=\"{1}\"/><path class=\"line ok\" d=\"{2}\"/><path class=\"line asked\" d=\"{3}\"/>{4}",
         area(frame, &completed),
         area(frame, &unanswered),
         stairs(frame, &completed),
-        stairs(frame, &steps(|w| w.asked))
+        stairs(frame, &steps(|w| w.asked)),
+        beyond.map(|w| arrow(frame.share(w.start + w.seconds / 2.0))).collect::<String>()
     );
-    let key = [("ok", "ok"), ("asked", "asked"), ("lost", "no answer"), ("fault", "fault")];
+    let up_to = format!("up to {}", show::rate(most));
+    let mut key = vec![("ok", "ok"), ("asked", "asked"), ("lost", "no answer"), ("fault", "fault")];
+    if most > top {
+        key.push(("beyond", &up_to));
+    }
     let plot = Plot { name: "throughput", title: "Throughput, operations per second", key: &key, scale, drawing };
     plot.render(frame, &results.faults)
+}
+
+/// Says that a line goes on beyond the top.
+fn arrow(at: f64) -> String {
+    let x = at * WIDTH;
+    format!("<path class=\"beyond\" d=\"M{:.1} 4L{x:.1} 0L{:.1} 4Z\"/>", x - 5.0, x + 5.0)
 }
 
 fn latency(frame: &Frame, results: &Results) -> String {

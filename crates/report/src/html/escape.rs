@@ -1,7 +1,8 @@
 //! Makes text harmless in HTML.
 
-/// Text as element content or as the value of a quoted attribute. Control characters and marks that reorder text are replaced: a value
-/// must not look like another.
+use crate::show;
+
+/// Text as element content or as the value of a quoted attribute.
 pub(crate) fn escape(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for c in text.chars() {
@@ -12,12 +13,15 @@ pub(crate) fn escape(text: &str) -> String {
             '"' => out.push_str("&quot;"),
             '\'' => out.push_str("&#39;"),
             '\n' | '\t' => out.push(c),
-            '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' => out.push('\u{fffd}'),
-            c if c.is_control() => out.push('\u{fffd}'),
-            c => out.push(c),
+            c => out.push(show::plain(c)),
         }
     }
     out
+}
+
+/// A figure with its unit: text that is never broken over lines.
+pub(crate) fn figure(text: &str) -> String {
+    escape(text).replace(' ', "&nbsp;")
 }
 
 /// JSON as the content of a script element, which ends at the first `</script` whatever quotes stand around it.

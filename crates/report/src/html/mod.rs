@@ -75,10 +75,11 @@ fn trust(results: &Results) -> String {
     if results.trusted || results.untrusted_because.is_empty() {
         return String::new();
     }
+    let told = results.reasons.iter().any(|reason| reason.contains(&results.untrusted_because));
+    let reason = if told { String::new() } else { format!("{}. ", sentence(&results.untrusted_because)) };
     format!(
-        "<p class=\"callout\"><b>Latency and rate are untrusted.</b> {}. Give the load generator a core of its own, stop other work on \
-         the machine, or ask for a lower rate. The consistency verdict stands.</p>\n",
-        sentence(&results.untrusted_because)
+        "<p class=\"callout\"><b>Latency and rate are untrusted.</b> {reason}Give the load generator a core of its own, stop other \
+         work on the machine, or ask for a lower rate. The consistency verdict stands.</p>\n"
     )
 }
 

@@ -4,7 +4,7 @@ use base::units::show_count;
 
 use super::escape::{escape, svg_address};
 use super::sentence;
-use crate::results::{Fact, Function, Operations, Problem, Results, Standing};
+use crate::results::{Fact, Function, Micros, Objective, Operations, Problem, Results, Standing};
 use crate::show;
 
 /// The figures that everybody asks for first.
@@ -15,22 +15,26 @@ pub(crate) fn figures(results: &Results) -> String {
     let latency = &results.latency_us;
     let gap = results.longest_gap.map_or("none".into(), |gap| show::seconds(gap.seconds));
     let asked = format!("of {} asked", show::rate(results.rate.asked));
-    let doubt = if results.trusted { "" } else { "untrusted" };
+    let note = |latency| match (latency, results.trusted) {
+        (_, false) => "untrusted".to_string(),
+        (Some(Micros::Never), true) => "too many without answer".to_string(),
+        _ => String::new(),
+    };
     let mut figures = vec![
         ("Operations", show_count(results.operations.asked()), format!("{} ok", show_count(results.operations.ok))),
         ("Rate", show::rate(results.rate.achieved), asked),
-        ("p50", show::micros(latency.p50), doubt.into()),
-        ("p99", show::micros(latency.p99), doubt.into()),
-        ("p99.9", show::micros(latency.p999), doubt.into()),
-        ("Availability", show::percent(results.availability), format!("longest gap {gap}")),
+        ("p50", show::micros(latency.p50), note(latency.p50)),
+        ("p99", show::micros(latency.p99), note(latency.p99)),
+        ("p99.9", show::micros(latency.p999), note(latency.p999)),
+        ("Availability", show::percent(results.availability), format!("longest gap {}", gap.replace(' ', "\u{a0}"))),
     ];
     if results.elections > 0 {
         figures.push(("Elections", show_count(results.elections), String::new()));
     }
-    let figure = |(name, value, note): (&str, String, String)| {
+    let cell = |(name, value, note): (&str, String, String)| {
         format!("<div><dt>{name}</dt><dd>{}</dd><dd class=\"note\">{}</dd></div>", unit(&value), escape(&note))
     };
-    format!("<dl class=\"figures\">{}</dl>\n", figures.into_iter().map(figure).collect::<String>())
+    format!("<dl class=\"figures\">{}</dl>\n", figures.into_iter().map(cell).collect::<String>())
 }
 
 /// A figure with its unit set smaller.
@@ -38,10 +42,11 @@ fn unit(value: &str) -> String {
     let end = value.rfind(|c: char| c.is_ascii_digit()).map_or(0, |i| i + 1);
     let (number, unit) = value.split_at(end);
     let unit = unit.trim_start().replace("us", "µs");
+    let space = if unit.starts_with('/') { "" } else { " " };
     if number.is_empty() || unit.is_empty() {
         escape(value)
     } else {
-        format!("{}<small> {unit}</small>", escape(number))
+        format!("{}<small>{space}{unit}</small>", escape(number))
     }
 }
 
@@ -54,14 +59,18 @@ pub(crate) fn objectives(results: &Results) -> String {
         }
         rows.push_str(&row(check.verdict.name(), check.verdict.name(), &check.model, "", "", &note));
     }
-    for objective in &results.objectives {
+    // A model that was checked stands there already.
+    let checked = |objective: &&Objective| results.checks.iter().any(|check| check.model == objective.name);
+    for objective in results.objectives.iter().filter(|objective| !checked(objective)) {
         let class = match objective.standing {
             Standing::Met => "valid",
             Standing::Unknown => "unknown",
             Standing::Missed => "invalid",
         };
         let word = objective.standing.name();
-        rows.push_str(&row(class, word, &objective.name, &objective.measured, &objective.target, &objective.reason));
+        // The reason for distrust is the same for all and stands at the top.
+        let reason = if objective.reason.starts_with("untrusted") { "untrusted" } else { &objective.reason };
+        rows.push_str(&row(class, word, &objective.name, &objective.measured, &objective.target, reason));
     }
     section("objectives", "Checks and objectives", &rows_or_nothing(&rows, "objectives"))
 }

@@ -52,7 +52,6 @@ impl Axis {
 
     fn ticks(&self) -> Vec<(f64, &'static str)> {
         let ticks = [
-            (0.0, "0"),
             (0.5, "50 %"),
             (0.9, "90"),
             (0.99, "99"),
@@ -94,12 +93,12 @@ fn never(results: &Results, axis: &Axis) -> String {
     })
 }
 
+/// Stands in the region of no answer, or before it when that is too narrow.
 fn label(results: &Results, axis: &Axis) -> String {
     first_never(results).map_or(String::new(), |quantile| {
-        format!(
-            "<span class=\"no-answer\" style=\"right:{:.2}%\">no answer</span>",
-            (1.0 - axis.share(quantile)) * 100.0
-        )
+        let from = axis.share(quantile) * 100.0;
+        let place = if from < 80.0 { format!("left:{from:.2}%") } else { format!("right:{:.2}%", 100.0 - from) };
+        format!("<span class=\"no-answer\" style=\"{place}\">no answer</span>")
     })
 }
 

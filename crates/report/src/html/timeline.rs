@@ -1,10 +1,10 @@
 //! Availability, leaders and faults on one axis of time, and what came of each fault.
 
 use super::chart::{Frame, rounded};
-use super::escape::escape;
+use super::escape::{escape, figure};
 use super::sections::section;
 use super::sentence;
-use crate::results::{Fault, RecoveryState, Results, Window};
+use crate::results::{Fault, Recovery, RecoveryState, Results, Window};
 use crate::show;
 
 pub(crate) fn faults(results: &Results) -> String {
@@ -24,7 +24,7 @@ pub(crate) fn faults(results: &Results) -> String {
 fn summary(results: &Results) -> String {
     let Some(availability) = results.availability else { return String::new() };
     let gap = results.longest_gap.map_or("There was no gap without an <i>ok</i>.".into(), |gap| {
-        let (length, start) = (show::seconds(gap.seconds), show::instant(gap.start_seconds));
+        let (length, start) = (figure(&show::seconds(gap.seconds)), figure(&show::instant(gap.start_seconds)));
         format!("The longest time without an <i>ok</i> while operations were due was <b>{length}</b>, from {start}.")
     });
     format!("<p><b>{}</b> of the operations got an answer. {gap}</p>\n", show::percent(Some(availability)))
@@ -82,26 +82,32 @@ fn leaders(frame: &Frame, results: &Results) -> String {
 }
 
 fn bar(frame: &Frame, fault: &Fault) -> String {
-    let mut bars = String::new();
-    if let Some(recovery) = &fault.recovery {
-        let until = match (recovery.state, recovery.seconds) {
-            (RecoveryState::Recovered, Some(time)) => recovery.start + time,
-            (RecoveryState::NotRecovered, _) => frame.seconds,
-            _ => fault.start,
-        };
-        if until > fault.start {
-            bars.push_str(&format!("<i class=\"felt\" {}></i>", frame.place(fault.start, until)));
-        }
-    }
-    let label = escape(&show::fault(fault));
-    let side = if fault.start > frame.seconds * 0.6 { "before" } else { "after" };
-    let at = if side == "before" { fault.start } else { fault.end };
-    let left = frame.share(at) * 100.0;
-    bars + &format!(
-        "<i class=\"force\" {}></i><em class=\"{side}\" data-a=\"{}\" style=\"left:{left:.3}%\">{label}</em>",
+    let until = felt_until(frame, fault);
+    let felt = if until > fault.start {
+        format!("<i class=\"felt\" {}></i>", frame.place(fault.start, until))
+    } else {
+        String::new()
+    };
+    let (side, at) = match fault.start > frame.seconds * 0.6 {
+        true => ("before", fault.start),
+        false => ("after", fault.end.max(until)),
+    };
+    format!(
+        "{felt}<i class=\"force\" {}></i><em class=\"{side}\" data-a=\"{}\" style=\"left:{:.3}%\">{}</em>",
         frame.place(fault.start, fault.end),
-        rounded(at)
+        rounded(at),
+        frame.share(at) * 100.0,
+        escape(&show::fault(fault))
     )
+}
+
+/// When the service had recovered; the end of the load if it had not.
+fn felt_until(frame: &Frame, fault: &Fault) -> f64 {
+    match &fault.recovery {
+        Some(Recovery { state: RecoveryState::Recovered, seconds: Some(time), start, .. }) => start + time,
+        Some(Recovery { state: RecoveryState::NotRecovered, .. }) => frame.seconds,
+        _ => fault.start,
+    }
 }
 
 fn fault(fault: &Fault) -> String {
@@ -117,17 +123,16 @@ fn fault(fault: &Fault) -> String {
         Some(RecoveryState::NotRecovered) => " class=\"bad\"",
         _ => " class=\"muted\"",
     };
-    let gap = fault.recovery.as_ref().map_or("-".into(), |recovery| show::seconds(recovery.longest_gap_seconds));
+    let gap = figure(&show::gap(fault.recovery.as_ref()));
     let shared = show::shared(fault);
     let shared = if shared.is_empty() { shared } else { format!(" <small>{}</small>", escape(&shared)) };
     format!(
         "<li><h3><span class=\"number\">#{}</span> {}{doubt}</h3>\
-         <dl><div><dt>in force</dt><dd>{} to {}</dd></div><div><dt>recovered after</dt><dd{class}>{}{shared}</dd></div>\
+         <dl><div><dt>in force</dt><dd>{}</dd></div><div><dt>recovered after</dt><dd{class}>{}{shared}</dd></div>\
          <div><dt>longest gap</dt><dd>{gap}</dd></div></dl><ul class=\"evidence\">{evidence}</ul></li>\n",
         fault.id,
         sentence(&show::fault(fault)),
-        show::instant(fault.start),
-        show::instant(fault.end),
-        show::recovered(fault.recovery.as_ref())
+        figure(&format!("{:.1} to {}", fault.start, show::instant(fault.end))),
+        figure(&show::recovered(fault.recovery.as_ref()))
     )
 }
