@@ -19,6 +19,7 @@ mod process;
 mod program;
 mod registry;
 mod relay;
+mod scan;
 mod supervisor;
 #[allow(clippy::module_inception)]
 mod testbed;
@@ -31,4 +32,5 @@ pub use loopback::{Loopback, LoopbackOptions};
 pub use namespaces::Namespaces;
 pub use registry::{Guard, Registry, RunTag, Swept};
 pub use relay::{Framing, Relay, Route};
+pub use scan::{Finding, FindingKind, scan_log, scan_text};
 pub use testbed::{Capability, ClientNamespace, Lack, LinkChange, NodeSpec, Testbed};

@@ -37,6 +37,8 @@ struct Slot {
     /// Set once the child was collected.
     exit: Option<Exit>,
     starts: u32,
+    /// When the node's very first process started: nothing older belongs to it, and need not be looked at closely.
+    born: Option<u64>,
     spec: NodeSpec,
 }
 
@@ -55,15 +57,19 @@ impl Nodes {
         if self.is_running(node) {
             return Err(Error::State(format!("{node} is already running")));
         }
-        let starts = self.slots.get(&node).map_or(0, |slot| slot.starts) + 1;
+        let (starts, born) = self.slots.get(&node).map_or((1, None), |slot| (slot.starts + 1, slot.born));
         let command = self.command(node, spec, starts)?;
         let network = self.networks.get(&node).map(|(network, _)| network.clone());
         let spawned = self.supervisor.spawn(command, network);
         let child = spawned.map_err(|source| why_not_started(node, spec, source))?;
         let pid = child.id();
-        self.slots.insert(node, Slot { child, exit: None, starts, spec: spec.clone() });
-        if let Some(process) = Process::look(pid) {
-            self.tag.record(|entry| entry.add_process(process))?;
+        let process = Process::look(pid);
+        let born = born.or(process.map(|process| process.start));
+        self.slots.insert(node, Slot { child, exit: None, starts, born, spec: spec.clone() });
+        if let Some(process) = process {
+            let recorded = self.tag.record(|entry| entry.add_process(process));
+            // The run was cleaned up meanwhile: nothing of it may go on.
+            recorded.inspect_err(|_| drop(self.kill(node)))?;
         }
         Ok(Evidence::Started { node: node.into(), pid })
     }
@@ -136,14 +142,15 @@ impl Nodes {
     fn find(&mut self, node: NodeId) -> Vec<Process> {
         self.collect(node);
         let Some(slot) = self.slots.get(&node) else { return Vec::new() };
-        let session = slot.child.id();
+        let (session, born) = (slot.child.id(), slot.born);
         let inode = self.networks.get(&node).map(|(_, inode)| *inode);
         let run = format!("{RUN_VARIABLE}={}", self.tag.run());
         let name = format!("{NODE_VARIABLE}={node}");
         process::find(|process| {
+            let younger = born.is_none_or(|born| process.start >= born);
             process.session == session
                 || (inode.is_some() && process.network() == inode)
-                || (process.carries(&run) && process.carries(&name))
+                || (younger && process.carries(&run) && process.carries(&name))
         })
     }
 

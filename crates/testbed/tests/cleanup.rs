@@ -72,6 +72,20 @@ fn a_panic_undoes_the_run() {
 }
 
 #[test]
+fn a_node_cannot_be_started_after_the_run_was_undone() {
+    let stage = Stage::new();
+    let run = run_id("late");
+    let guard = stage.register(&run);
+    let mut bed = Loopback::new(&guard, LoopbackOptions::default()).unwrap();
+    bed.layout(1, &[]).unwrap();
+    bed.start(NodeId(0), &stage.shell("exec sleep 300")).unwrap();
+    let done = guard.undo().done;
+    assert_eq!(done, ["killed 1 process"]);
+    assert!(bed.restart(NodeId(0)).is_err());
+    assert!(tagged(&run).is_empty());
+}
+
+#[test]
 fn undoing_twice_does_nothing_twice() {
     let stage = Stage::new();
     let run = run_id("twice");

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use base::NodeId;
 use common::{Stage, run_id};
+use fault::Change;
 use proto::wire::{self, Hello, Kind};
 use testbed::{Evidence, Framing, Guard, Layout, LinkChange, LinkRule, Loopback, LoopbackOptions, PortSpec, Testbed};
 
@@ -206,6 +207,30 @@ fn a_receiver_that_stops_reading_makes_the_sender_wait_and_loses_nothing() {
         assert_eq!(hear(&down).len(), 10_000);
     }
     sender.join().unwrap();
+}
+
+#[test]
+fn a_rule_can_ask_for_a_reset_when_it_ends() {
+    let mut pair = Pair::new("asks");
+    let (mut up, _down) = pair.connected();
+    let rule = LinkRule { reset_on_heal: true, ..CUT };
+    let change = |rule| Change::Link { from: N1, to: N2, rule };
+    pair.bed.apply(&[change(rule)]).unwrap();
+    pair.bed.apply(&[change(LinkRule::CLEAR)]).unwrap();
+    assert_eq!(up.read(&mut [0]).unwrap_err().kind(), ErrorKind::ConnectionReset);
+}
+
+#[test]
+fn what_a_testbed_can_do_is_named_as_in_plans() {
+    let kinds: Vec<&str> = fault::FAULTS.iter().map(|kind| kind.name).collect();
+    let pair = Pair::new("names");
+    let known: Vec<&str> = pair.bed.capabilities().iter().map(|capability| capability.fault).collect();
+    assert!(known.iter().all(|name| kinds.contains(name)), "{known:?} and {kinds:?}");
+    assert!(pair.bed.capabilities().iter().all(|capability| capability.lack.is_none()));
+    let guard = pair._stage.register(&run_id("direct"));
+    let direct = Loopback::new(&guard, LoopbackOptions::default()).unwrap();
+    let lacking = direct.capabilities().into_iter().filter(|capability| capability.lack.is_some());
+    assert_eq!(lacking.map(|capability| capability.fault).collect::<Vec<_>>(), ["partition", "loss", "delay"]);
 }
 
 #[test]

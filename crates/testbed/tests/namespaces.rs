@@ -209,6 +209,27 @@ fn a_sweep_removes_the_namespaces_of_the_dead_and_leaves_the_living_alone() {
     eventually("the living run goes on", || living.hears(1, 2));
 }
 
+#[test]
+fn a_bench_that_is_killed_at_any_moment_leaves_nothing_after_the_sweep() {
+    needs_namespaces!("a_bench_that_is_killed_at_any_moment_leaves_nothing_after_the_sweep");
+    let stage = Stage::new();
+    for (number, moment) in [2, 5, 10, 15, 20, 30, 45, 70, 100].into_iter().enumerate() {
+        let run = run_id(&format!("moment{number}"));
+        let mut bench = bench(&stage, &run).spawn().unwrap();
+        let registered = || stage.state_file(&run).exists();
+        eventually("the run is registered", registered);
+        std::thread::sleep(Duration::from_millis(moment));
+        bench.kill().unwrap();
+        bench.wait().unwrap();
+        let swept = stage.registry.sweep().unwrap();
+        assert!(swept.len() == 1 && swept[0].left.is_empty(), "{swept:?}");
+        let left = (namespaces_of(&run), mounts_of(&run), tagged(&run).len(), registered());
+        assert_eq!(left, (0, 0, 0, false), "killed {moment} ms after it was registered");
+    }
+    let left: Vec<_> = std::fs::read_dir(stage.state_file("").parent().unwrap()).unwrap().flatten().collect();
+    assert_eq!(left.len(), 1, "only the lock: {left:?}");
+}
+
 /// Not a test of its own: the bench that is killed.
 #[test]
 fn victim_bench() {
@@ -226,11 +247,15 @@ fn victim_bench() {
     std::thread::sleep(Duration::from_secs(60));
 }
 
-fn victim(stage: &Stage, run: &str) -> Child {
+fn bench(stage: &Stage, run: &str) -> Command {
     let mut command = Command::new(std::env::current_exe().unwrap());
     command.args(["--exact", "victim_bench", "--nocapture", "--test-threads=1"]);
-    command.env(REGISTRY, stage.dir.path().join("registry")).env(RUN, run);
-    let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
+    command.env(REGISTRY, stage.dir.path().join("registry")).env(RUN, run).stdout(Stdio::piped());
+    command
+}
+
+fn victim(stage: &Stage, run: &str) -> Child {
+    let mut child = bench(stage, run).spawn().unwrap();
     let mut lines = BufReader::new(child.stdout.take().unwrap()).lines().map_while(Result::ok);
     assert!(lines.any(|line| line.contains("victim ready")), "the bench came up");
     child
