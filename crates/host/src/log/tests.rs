@@ -11,6 +11,11 @@ use super::*;
 
 const SMALL: LogOptions = LogOptions { segment_size: 2048 };
 
+/// A directory in memory where there is one: thousands of logs are opened here, and each open may sync.
+fn scratch() -> tempfile::TempDir {
+    tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir()).unwrap()
+}
+
 /// What a log should hold: the obvious implementation.
 #[derive(Clone, Default)]
 struct Model {
@@ -86,7 +91,7 @@ fn segments(dir: &Path) -> Vec<PathBuf> {
 #[test]
 fn reopening_gives_what_was_committed() {
     for seed in 0..40 {
-        let dir = tempfile::tempdir().unwrap();
+        let dir = scratch();
         let mut rng = Seed(seed).rng();
         let mut model = Model::default();
         for life in 0..6 {
@@ -101,7 +106,7 @@ fn reopening_gives_what_was_committed() {
 
 #[test]
 fn discarded_segments_are_freed_and_blobs_survive_them() {
-    let dir = tempfile::tempdir().unwrap();
+    let dir = scratch();
     let (mut log, _) = Log::open(dir.path(), SMALL).unwrap();
     let mut batch = Batch::new();
     batch.push(&DiskWrite::Put { name: "vote".into(), bytes: "n2".into() });
@@ -121,7 +126,7 @@ fn discarded_segments_are_freed_and_blobs_survive_them() {
 
 #[test]
 fn a_batch_larger_than_a_segment_gets_one_of_its_own() {
-    let dir = tempfile::tempdir().unwrap();
+    let dir = scratch();
     let (mut log, _) = Log::open(dir.path(), SMALL).unwrap();
     let mut batch = Batch::new();
     let big = Bytes::from(vec![3; 10_000]);
@@ -136,7 +141,7 @@ fn a_batch_larger_than_a_segment_gets_one_of_its_own() {
 
 /// A log of one segment with some batches, as bytes, and the models after each batch.
 fn specimen(seed: u64) -> (Vec<u8>, Vec<Model>) {
-    let dir = tempfile::tempdir().unwrap();
+    let dir = scratch();
     let (mut log, _) = Log::open(dir.path(), SMALL).unwrap();
     let states = grow(&mut log, &mut Seed(seed).rng(), Model::default(), |log, n| n > 0 && log.offset > 1200);
     drop(log);
@@ -147,7 +152,7 @@ fn specimen(seed: u64) -> (Vec<u8>, Vec<Model>) {
 
 /// Opens a log that consists of one segment with these bytes.
 fn open_bytes(bytes: &[u8]) -> Result<Opened, LogError> {
-    let dir = tempfile::tempdir().unwrap();
+    let dir = scratch();
     fs::write(segment::path(dir.path(), 0), bytes).unwrap();
     let first = Log::open(dir.path(), SMALL).map(|(_, opened)| opened)?;
     let again = Log::open(dir.path(), SMALL).map(|(_, opened)| opened).expect("what was recovered can be opened again");
@@ -234,7 +239,7 @@ fn sectors_of_the_last_batch_written_in_any_order_are_cut() {
 
 #[test]
 fn damage_in_a_full_segment_is_reported_with_file_and_offset() {
-    let dir = tempfile::tempdir().unwrap();
+    let dir = scratch();
     let (mut log, _) = Log::open(dir.path(), SMALL).unwrap();
     let mut batch = Batch::new();
     while log.number < 3 {
@@ -259,8 +264,34 @@ fn damage_in_a_full_segment_is_reported_with_file_and_offset() {
 }
 
 #[test]
+fn a_crash_while_a_segment_begins_loses_nothing() {
+    let dir = scratch();
+    let (mut log, _) = Log::open(dir.path(), SMALL).unwrap();
+    let mut batch = Batch::new();
+    let mut committed = 0;
+    while log.number < 2 {
+        batch.push(&DiskWrite::Append(Bytes::from_static(&[9; 300])));
+        log.commit(&mut batch).unwrap();
+        committed += 1;
+    }
+    drop(log);
+    // The last segment has its checkpoint, and the batch that asked for it was not written.
+    let file = segment::path(dir.path(), 2);
+    let mut bytes = fs::read(&file).unwrap();
+    let checkpoint = ends(&bytes)[0];
+    bytes[checkpoint..].fill(0);
+    fs::write(&file, &bytes).unwrap();
+    let records = |dir: &Path| Log::open(dir, SMALL).unwrap().1.recovered.log.len();
+    assert_eq!(records(dir.path()), committed - 1);
+    // Or it had not got its name yet.
+    fs::rename(&file, dir.path().join("log-next.tmp")).unwrap();
+    assert_eq!(records(dir.path()), committed - 1);
+    assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 2, "what was unfinished is removed");
+}
+
+#[test]
 fn a_missing_first_segment_is_reported() {
-    let dir = tempfile::tempdir().unwrap();
+    let dir = scratch();
     let (mut log, _) = Log::open(dir.path(), SMALL).unwrap();
     let mut batch = Batch::new();
     while log.number < 2 {
@@ -275,7 +306,7 @@ fn a_missing_first_segment_is_reported() {
 
 #[test]
 fn a_value_that_looks_like_a_batch_does_not_make_a_torn_tail_corrupt() {
-    let dir = tempfile::tempdir().unwrap();
+    let dir = scratch();
     let (mut log, _) = Log::open(dir.path(), SMALL).unwrap();
     let mut forged = Batch::new();
     forged.push(&DiskWrite::Append(Bytes::from_static(b"forged")));

@@ -8,10 +8,10 @@ use proto::{Address, Input, Malformed};
 use rustix::event::epoll::{self, EventFlags};
 use rustix::fd::OwnedFd;
 use rustix::io::Errno;
-use rustix::net::SocketFlags;
+use rustix::net::{SocketFlags, sockopt};
 
 use super::buffer::{Inbox, Outbox};
-use super::{Arrival, Net, PATIENCE, SCRATCH, Token, add, tune};
+use super::{Arrival, Net, PATIENCE, SCRATCH, Token, add};
 
 /// One of them.
 pub(super) struct Accepted {
@@ -115,7 +115,7 @@ impl Net {
 
     fn admit(&mut self, socket: OwnedFd) -> io::Result<()> {
         let most = self.limits.connections.min(usize::from(u16::MAX));
-        if self.free.is_empty() && self.accepted.len() >= most || tune(&socket).is_err() {
+        if self.free.is_empty() && self.accepted.len() >= most || sockopt::set_tcp_nodelay(&socket, true).is_err() {
             return Ok(());
         }
         let place = match self.free.pop() {

@@ -13,13 +13,12 @@ use std::net::{SocketAddr, TcpListener};
 use std::time::Duration;
 
 use base::{Bytes, NodeId, Rng, Time};
-use proto::wire::Kind;
+use proto::wire::{Kind, MAX_FRAME};
 use proto::{Address, Input};
 use rustix::event::Timespec;
 use rustix::event::epoll::{self, CreateFlags, EventData, EventFlags};
 use rustix::fd::{AsFd, OwnedFd};
 use rustix::io::Errno;
-use rustix::net::sockopt;
 
 use accepted::Accepted;
 use peer::Peer;
@@ -27,7 +26,7 @@ use peer::Peer;
 /// How much a node holds for others.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
-    /// Bytes that wait for one peer; beyond it the oldest messages are dropped.
+    /// Bytes that wait for one peer; beyond it the oldest messages are dropped. For a peer that is away, at most 256 KiB.
     pub peer_bytes: usize,
     /// Bytes that wait for one client at which its requests are no longer read.
     pub client_bytes: usize,
@@ -100,9 +99,8 @@ const SCRATCH: usize = 256 << 10;
 /// A client that does not read is closed when this many times its limit waits for it.
 const PATIENCE: usize = 64;
 
-/// Unacknowledged bytes break a connection after this long, so that it is dialled anew soon after a partition heals instead
-/// of when TCP's own back-off (which doubles up to minutes) tries again.
-const UNACKNOWLEDGED: Duration = Duration::from_secs(2);
+/// Bytes that wait for a peer that is away, at most: what was meant for it long ago is no news when it is back.
+const AWAY: usize = 256 << 10;
 
 impl Net {
     /// Takes the listening socket and starts to dial. `me` among `peers` is not dialled.
@@ -207,10 +205,15 @@ impl Net {
 
     fn queue(&mut self, to: Address, kind: Kind, payload: &[u8]) {
         self.counters.sent += 1;
+        if payload.len() >= MAX_FRAME {
+            // The receiver would take it for nonsense and close the connection.
+            return self.counters.dropped += 1;
+        }
         let (token, outbox, is_dirty) = match to {
             Address::Node(node) => match self.peers.get_mut(node.index()) {
                 Some(peer) => {
-                    self.counters.dropped += peer.outbox.make_room(payload.len(), self.limits.peer_bytes);
+                    let limit = if peer.is_up() { self.limits.peer_bytes } else { self.limits.peer_bytes.min(AWAY) };
+                    self.counters.dropped += peer.outbox.make_room(payload.len(), limit);
                     (Token::Peer(node.index()), &mut peer.outbox, &mut peer.dirty)
                 }
                 None => return self.counters.dropped += 1,
@@ -231,7 +234,7 @@ impl Net {
 
     fn peer_ready(&mut self, now: Time, place: usize, arrivals: &mut Vec<Arrival>) {
         let peer = &mut self.peers[place];
-        match peer.ready(&self.epoll, Token::Peer(place)) {
+        match peer.ready(now, &self.epoll, Token::Peer(place)) {
             Ok(()) => self.flush_peer(now, place, arrivals),
             Err(_) => self.lose_peer(now, place, arrivals),
         }
@@ -294,12 +297,6 @@ impl From<Token> for EventData {
 
 fn add(epoll: &OwnedFd, fd: impl AsFd, token: Token, interest: EventFlags) -> io::Result<()> {
     Ok(epoll::add(epoll, fd, token.into(), interest)?)
-}
-
-/// What every connection is set to: small messages leave at once, and a dead path is noticed.
-fn tune(socket: &OwnedFd) -> io::Result<()> {
-    sockopt::set_tcp_nodelay(socket, true)?;
-    Ok(sockopt::set_tcp_user_timeout(socket, UNACKNOWLEDGED.as_millis() as u32)?)
 }
 
 fn timespec(span: Duration) -> Timespec {

@@ -12,7 +12,7 @@ use rustix::io::Errno;
 use rustix::net::{AddressFamily, SendFlags, SocketFlags, SocketType, sockopt};
 
 use super::buffer::Outbox;
-use super::{Token, add, tune};
+use super::{Token, add};
 
 /// The first wait before dialling again, and the longest. Short, because peers restart while a run measures how long that
 /// takes; doubled, because a dead one need not be asked a thousand times a second.
@@ -21,6 +21,10 @@ const LONGEST_WAIT: Duration = Duration::from_millis(100);
 
 /// How long a dial may take: a partition may swallow it.
 const DIAL_TIME: Duration = Duration::from_millis(500);
+
+/// Unacknowledged bytes break a connection after this long, so that it is dialled anew soon after a partition heals instead
+/// of when TCP's own back-off (which doubles up to minutes) tries again.
+const UNACKNOWLEDGED: Duration = Duration::from_secs(2);
 
 /// One peer.
 pub(super) struct Peer {
@@ -47,6 +51,7 @@ enum Link {
     },
     Up {
         socket: OwnedFd,
+        since: Time,
         /// Whether epoll tells when the socket takes more.
         blocked: bool,
     },
@@ -92,8 +97,12 @@ impl Peer {
     }
 
     /// Closes the connection and dials again later: after twice the last wait, give or take a quarter, so that peers that lost
-    /// each other do not dial in step.
+    /// each other do not dial in step. A connection that did not last counts as a dial that failed: a relay takes every
+    /// dial, whether the peer behind it is there or not.
     pub fn hang_up(&mut self, now: Time, rng: &mut Rng) {
+        if matches!(self.link, Link::Up { since, .. } if now.since(since) >= LONGEST_WAIT) {
+            self.wait = FIRST_WAIT;
+        }
         let wait = rng.duration(self.wait * 3 / 4..=self.wait * 5 / 4);
         self.wait = (self.wait * 2).min(LONGEST_WAIT);
         self.link = Link::Down { redial: now + wait };
@@ -101,22 +110,20 @@ impl Peer {
     }
 
     /// The socket has something to say: the dial is through, there is room, or it broke. An error means hang up.
-    pub fn ready(&mut self, epoll: &OwnedFd, token: Token) -> io::Result<()> {
+    pub fn ready(&mut self, now: Time, epoll: &OwnedFd, token: Token) -> io::Result<()> {
         match std::mem::replace(&mut self.link, Link::Never) {
             Link::Dialling { socket, give_up } => {
                 let outcome = self.greet(&socket, epoll, token);
                 self.link = if outcome.is_ok() {
-                    Link::Up { socket, blocked: false }
+                    Link::Up { socket, since: now, blocked: false }
                 } else {
                     Link::Dialling { socket, give_up }
                 };
-                outcome?;
-                self.wait = FIRST_WAIT;
-                Ok(())
+                outcome
             }
-            Link::Up { socket, blocked } => {
+            Link::Up { socket, since, blocked } => {
                 let outcome = still_open(&socket);
-                self.link = Link::Up { socket, blocked };
+                self.link = Link::Up { socket, since, blocked };
                 outcome
             }
             link => {
@@ -128,7 +135,7 @@ impl Peer {
 
     /// Writes what waits, if the connection is up. An error means hang up.
     pub fn flush(&mut self, epoll: &OwnedFd, token: Token) -> io::Result<()> {
-        let Link::Up { socket, blocked } = &mut self.link else { return Ok(()) };
+        let Link::Up { socket, blocked, .. } = &mut self.link else { return Ok(()) };
         if self.outbox.waiting() == 0 && !*blocked {
             return Ok(());
         }
@@ -146,7 +153,8 @@ impl Peer {
         let family = if self.addr.is_ipv4() { AddressFamily::INET } else { AddressFamily::INET6 };
         let flags = SocketFlags::NONBLOCK | SocketFlags::CLOEXEC;
         let socket = rustix::net::socket_with(family, SocketType::STREAM, flags, None)?;
-        tune(&socket)?;
+        sockopt::set_tcp_nodelay(&socket, true)?;
+        sockopt::set_tcp_user_timeout(&socket, UNACKNOWLEDGED.as_millis() as u32)?;
         match rustix::net::connect(&socket, &self.addr) {
             Ok(()) | Err(Errno::INPROGRESS) => {}
             Err(error) => return Err(error.into()),
