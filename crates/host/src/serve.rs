@@ -5,6 +5,7 @@ use std::fs::File;
 use std::io;
 use std::net::{SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use base::{Bytes, NodeId, Seed};
 use proto::{Actor, Context, Recovered};
@@ -24,6 +25,9 @@ pub struct Options {
     pub listen: SocketAddr,
     /// Where it dials each node, itself included; possibly a relay of the testbed.
     pub peers: Vec<SocketAddr>,
+    /// A number that all nodes of the cluster share and no other cluster on the machine has: a node whose peer is gone must not
+    /// take a stranger that has got the peer's port for it.
+    pub cluster: u64,
     /// Where its log is. Made if missing; one node at a time.
     pub dir: PathBuf,
     /// What becomes of its writes.
@@ -49,6 +53,7 @@ impl Options {
             me,
             listen,
             peers,
+            cluster: 0,
             dir: dir.into(),
             disk: Disk::Durable,
             log: LogOptions::default(),
@@ -100,7 +105,7 @@ where
     B: FnOnce(NodeId, Recovered, &mut Context<'_, Bytes>) -> Box<dyn Actor<Message = Bytes>>,
 {
     let addr = options.listen;
-    let listener = TcpListener::bind(addr).map_err(|error| HostError::Listen { addr, error })?;
+    let listener = listen(addr).map_err(|error| HostError::Listen { addr, error })?;
     serve_on(listener, options, boot)
 }
 
@@ -113,8 +118,7 @@ where
     let (log, opened) = Log::open(&options.dir, options.log).map_err(HostError::Log)?;
     let disk = Writer::start(log, options.disk).map_err(HostError::os("start the disk thread"))?;
     let rng = options.seed.derive("host").nth(options.me.0.into()).rng();
-    let net = Net::new(listener, options.me, &options.peers, options.limits, rng)
-        .map_err(HostError::os("set up the sockets"))?;
+    let net = Net::new(listener, &options, rng).map_err(HostError::os("set up the sockets"))?;
     watch(&net, &disk, &options)?;
     Node::new(options, net, disk).run(opened, boot)
 }
@@ -156,6 +160,17 @@ impl fmt::Display for HostError {
 }
 
 impl std::error::Error for HostError {}
+
+/// Listens, and waits up to a second for a port in use: a connection that the system gave the port in passing may hold it.
+fn listen(addr: SocketAddr) -> io::Result<TcpListener> {
+    for _ in 0..50 {
+        match TcpListener::bind(addr) {
+            Err(error) if error.kind() == io::ErrorKind::AddrInUse => std::thread::sleep(Duration::from_millis(20)),
+            outcome => return outcome,
+        }
+    }
+    TcpListener::bind(addr)
+}
 
 fn watch(net: &Net, disk: &Writer, options: &Options) -> Result<(), HostError> {
     net.wake_on(disk.news()).map_err(HostError::os("watch the disk thread"))?;

@@ -31,7 +31,7 @@ pub enum Kind {
 /// The first frame of a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Hello {
-    /// The dialler is this node. A claim.
+    /// The dialler is this node. A claim. Hosts add eight bytes to the payload: the number of their cluster.
     Node(NodeId),
     /// The dialler is a client.
     Client,

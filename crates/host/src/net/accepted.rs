@@ -32,20 +32,39 @@ impl Accepted {
     }
 
     /// What a frame means, given who sent it.
-    fn arrival(who: &mut Option<Address>, number: u32, nodes: usize, kind: Kind, payload: Bytes) -> Step {
+    fn arrival(who: &mut Option<Address>, number: u32, home: Home, kind: Kind, payload: Bytes) -> Step {
         match (kind, *who) {
             (Kind::Hello, None) => {
-                let from = match Hello::decode(&payload)? {
-                    Hello::Node(node) if node.index() < nodes => Address::Node(node),
-                    Hello::Node(node) => return Err(Malformed(format!("hello of {node}, which the cluster has not"))),
-                    Hello::Client => Address::Client(number),
-                };
-                *who = Some(from);
+                *who = Some(home.admits(number, &payload)?);
                 Ok(None)
             }
             (Kind::Message, Some(from)) => Ok(Some(Arrival::Input(Input::Message { from, message: payload }))),
             (Kind::Probe, Some(from @ Address::Client(_))) => Ok(Some(Arrival::Probe(from))),
             (kind, who) => Err(Malformed(format!("unexpected {kind:?} frame from {who:?}"))),
+        }
+    }
+}
+
+/// What a node must know to take up a peer.
+#[derive(Clone, Copy)]
+struct Home {
+    nodes: usize,
+    cluster: u64,
+}
+
+impl Home {
+    /// Who says this hello. A node of another cluster, whose peer had this port before, is turned away.
+    fn admits(self, number: u32, hello: &[u8]) -> Result<Address, Malformed> {
+        let (who, cluster) = hello.split_at_checked(3).unwrap_or((hello, &[]));
+        match Hello::decode(who)? {
+            Hello::Client => Ok(Address::Client(number)),
+            Hello::Node(node) if node.index() >= self.nodes => {
+                Err(Malformed(format!("hello of {node}, which the cluster has not")))
+            }
+            Hello::Node(_) if cluster != self.cluster.to_le_bytes() => {
+                Err(Malformed("hello of a node of another cluster".into()))
+            }
+            Hello::Node(node) => Ok(Address::Node(node)),
         }
     }
 }
@@ -149,9 +168,9 @@ impl Net {
             Err(_) => return self.close(place, arrivals),
         };
         let Accepted { inbox, who, number, .. } = connection;
-        let nodes = self.peers.len();
+        let home = Home { nodes: self.peers.len(), cluster: self.cluster };
         let outcome = inbox.take(&self.scratch[..arrived], |kind, payload| {
-            arrivals.extend(Accepted::arrival(who, *number, nodes, kind, payload)?);
+            arrivals.extend(Accepted::arrival(who, *number, home, kind, payload)?);
             Ok(())
         });
         let who = *who;

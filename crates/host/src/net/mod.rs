@@ -9,7 +9,7 @@ mod buffer;
 mod peer;
 
 use std::io;
-use std::net::{SocketAddr, TcpListener};
+use std::net::TcpListener;
 use std::time::Duration;
 
 use base::{Bytes, NodeId, Rng, Time};
@@ -19,6 +19,8 @@ use rustix::event::Timespec;
 use rustix::event::epoll::{self, CreateFlags, EventData, EventFlags};
 use rustix::fd::{AsFd, OwnedFd};
 use rustix::io::Errno;
+
+use crate::serve::Options;
 
 use accepted::Accepted;
 use peer::Peer;
@@ -74,6 +76,7 @@ pub(crate) struct Net {
     dirty: Vec<Token>,
     scratch: Box<[u8]>,
     limits: Limits,
+    cluster: u64,
     rng: Rng,
     pub counters: NetCounters,
 }
@@ -103,8 +106,9 @@ const PATIENCE: usize = 64;
 const AWAY: usize = 256 << 10;
 
 impl Net {
-    /// Takes the listening socket and starts to dial. `me` among `peers` is not dialled.
-    pub fn new(listener: TcpListener, me: NodeId, peers: &[SocketAddr], limits: Limits, rng: Rng) -> io::Result<Self> {
+    /// Takes the listening socket and starts to dial. The node does not dial itself.
+    pub fn new(listener: TcpListener, options: &Options, rng: Rng) -> io::Result<Self> {
+        let Options { me, cluster, ref peers, limits, .. } = *options;
         listener.set_nonblocking(true)?;
         let epoll = epoll::create(CreateFlags::CLOEXEC)?;
         add(&epoll, &listener, Token::Listener, EventFlags::IN)?;
@@ -112,13 +116,14 @@ impl Net {
             epoll,
             events: Vec::with_capacity(EVENTS),
             listener,
-            peers: NodeId::all(peers.len()).map(|id| Peer::new(me, id, peers[id.index()])).collect(),
+            peers: NodeId::all(peers.len()).map(|id| Peer::new(me, cluster, id, peers[id.index()])).collect(),
             accepted: Vec::new(),
             free: Vec::new(),
             generations: Vec::new(),
             dirty: Vec::new(),
             scratch: vec![0; SCRATCH].into_boxed_slice(),
             limits,
+            cluster,
             rng,
             counters: NetCounters::default(),
         })

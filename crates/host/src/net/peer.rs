@@ -29,7 +29,7 @@ const UNACKNOWLEDGED: Duration = Duration::from_secs(2);
 /// One peer.
 pub(super) struct Peer {
     addr: SocketAddr,
-    hello: [u8; 3],
+    hello: [u8; 11],
     link: Link,
     wait: Duration,
     pub outbox: Outbox,
@@ -58,11 +58,11 @@ enum Link {
 }
 
 impl Peer {
-    pub fn new(me: NodeId, id: NodeId, addr: SocketAddr) -> Self {
+    pub fn new(me: NodeId, cluster: u64, id: NodeId, addr: SocketAddr) -> Self {
         let link = if me == id { Link::Never } else { Link::Down { redial: Time::ZERO } };
         Peer {
             addr,
-            hello: Hello::Node(me).encode(),
+            hello: greeting(me, cluster),
             link,
             wait: FIRST_WAIT,
             outbox: Outbox::default(),
@@ -166,14 +166,27 @@ impl Peer {
     /// The dial came to an end: says hello if it went well.
     fn greet(&self, socket: &OwnedFd, epoll: &OwnedFd, token: Token) -> io::Result<()> {
         sockopt::socket_error(socket)??;
-        let mut frame = Vec::with_capacity(8);
+        // A dial to a port of the ephemeral range where nobody listens can, by chance, meet itself, and would then keep the
+        // port from the node that it belongs to.
+        if Some(rustix::net::getsockname(socket)?) == rustix::net::getpeername(socket)? {
+            return Err(io::ErrorKind::ConnectionRefused.into());
+        }
+        let mut frame = Vec::with_capacity(16);
         wire::put_frame(&mut frame, Kind::Hello, &self.hello);
-        // A fresh socket has room for eight bytes.
+        // A fresh socket has room for a few bytes.
         if rustix::net::send(socket, &frame, SendFlags::NOSIGNAL)? != frame.len() {
             return Err(io::ErrorKind::WriteZero.into());
         }
         Ok(epoll::modify(epoll, socket, token.into(), EventFlags::IN | EventFlags::RDHUP)?)
     }
+}
+
+/// What a node says first: who it is, and of which cluster.
+pub(super) fn greeting(me: NodeId, cluster: u64) -> [u8; 11] {
+    let mut bytes = [0; 11];
+    bytes[..3].copy_from_slice(&Hello::Node(me).encode());
+    bytes[3..].copy_from_slice(&cluster.to_le_bytes());
+    bytes
 }
 
 /// Nothing is said on this connection but by us: readable means closed or broken.

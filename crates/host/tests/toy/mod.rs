@@ -208,6 +208,8 @@ impl Cluster {
 pub fn options(node: usize, addrs: Vec<SocketAddr>, dir: &Path, stop: Stop) -> Options {
     let mut options = Options::new(NodeId(node as u16), addrs[node], addrs, dir);
     options.log.segment_size = 64 << 10;
+    // Other tests run beside this one, and ports go around.
+    options.cluster = base::Fingerprint::of(&dir.parent());
     options.story = Box::new(std::io::sink());
     options.stop = Some(stop);
     options
