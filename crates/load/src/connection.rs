@@ -59,11 +59,19 @@ impl Connection {
     }
 
     /// Starts to connect. `Broken`: refused at once.
-    pub(crate) fn dial(&mut self, epoll: &OwnedFd, address: SocketAddr, data: u64) -> std::io::Result<Link> {
+    pub(crate) fn dial(
+        &mut self,
+        epoll: &OwnedFd,
+        address: SocketAddr,
+        data: u64,
+        silence: Duration,
+    ) -> std::io::Result<Link> {
         let family = if address.is_ipv4() { AddressFamily::INET } else { AddressFamily::INET6 };
         let flags = SocketFlags::NONBLOCK | SocketFlags::CLOEXEC;
         let socket = net::socket_with(family, SocketType::STREAM, flags, None)?;
         net::sockopt::set_tcp_nodelay(&socket, true)?;
+        let silence_ms = u32::try_from(silence.as_millis()).unwrap_or(u32::MAX).max(1);
+        net::sockopt::set_tcp_user_timeout(&socket, silence_ms)?;
         let connected = net::connect(&socket, &address);
         if !matches!(connected, Ok(()) | Err(Errno::INPROGRESS)) {
             self.state = State::Down;

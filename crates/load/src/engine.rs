@@ -51,7 +51,7 @@ impl Engine {
         let clock = Clock(epoch);
         Ok(Engine {
             nodes: options.endpoints.len(),
-            network: Network::new(options.endpoints, clients, options.connect_timeout, clock)?,
+            network: Network::new(options.endpoints, clients, options.connect_timeout, options.timeout, clock)?,
             processes: Processes::new(options.processes, groups),
             recorder: recorder.into(),
             clock,
@@ -64,7 +64,8 @@ impl Engine {
     }
 
     /// Runs one stage to its end. `on_tick` is called every 250 ms on this thread and had better be quick: its time is the
-    /// generator's lateness.
+    /// generator's lateness. While it runs, the thread has a higher priority if that is permitted: processes that it started would
+    /// inherit it, so start nodes from another thread.
     ///
     /// # Errors
     /// `InvalidInput` when a closed loop wants more processes than there are; otherwise what the kernel says, or why records were lost.
@@ -132,8 +133,8 @@ struct Running<'e, 's> {
     drain: Duration,
     report: StageReport,
     window: Window,
-    /// Bound of how long what is read now may have been readable.
-    read_lag: Duration,
+    /// What is read now cannot have been readable before.
+    readable_since: Time,
 }
 
 /// What happened since the last tick.
@@ -181,7 +182,7 @@ impl<'e, 's> Running<'e, 's> {
         let window = Window { since: start, asked: 0, answered: 0, latency: Histogram::new() };
         let report = StageReport::new(stage.phase, start, listed);
         let (phase, drain) = (stage.phase, stage.drain);
-        Ok(Running { engine, source, generator, phase, drain, report, window, read_lag: Duration::ZERO })
+        Ok(Running { engine, source, generator, phase, drain, report, window, readable_since: start })
     }
 
     fn run(&mut self, control: &Control, on_tick: &mut dyn FnMut(&Tick)) -> io::Result<()> {
@@ -210,16 +211,18 @@ impl<'e, 's> Running<'e, 's> {
             let wake = self.next_wake(now).min(drained_by);
             let events = self.sleep(slept_from, wake)?;
             let woken = self.engine.clock.now();
-            self.read_lag = unread(awake, slept_from, woken);
+            self.readable_since = if was_asleep(slept_from, woken) { woken } else { awake };
             awake = woken;
+            // All answers are read before anything else is asked: their times must not wait for writes.
             for event in 0..events {
                 self.engine.network.handle(event)?;
-                self.advance_answered()?;
+                self.collect();
             }
         }
         let now = self.engine.clock.now();
         self.report.drained = now;
-        self.tick(now, on_tick)
+        // Rates over a few milliseconds would say nothing.
+        if now.since(self.window.since) >= TICK / 5 { self.tick(now, on_tick) } else { self.check_recorder() }
     }
 
     /// Everything that time alone brings about, then what can be asked.
@@ -230,16 +233,6 @@ impl<'e, 's> Running<'e, 's> {
         while let Some(token) = self.engine.processes.expire(now) {
             self.abandon(token, now, ErrorKind::Timeout)?;
         }
-        self.ask_all(now)
-    }
-
-    /// What an event brought about.
-    fn advance_answered(&mut self) -> io::Result<()> {
-        if self.engine.network.completed.is_empty() {
-            return Ok(());
-        }
-        self.collect();
-        let now = self.engine.clock.now();
         self.ask_all(now)
     }
 
@@ -331,7 +324,7 @@ impl<'e, 's> Running<'e, 's> {
         if answered {
             self.report.service.record(done.since(operation.sent).as_nanos() as u64);
             self.report.answered_in_time += u64::from(done <= self.source.end());
-            self.report.read_lag.record(self.read_lag.as_nanos() as u64);
+            self.report.read_lag.record(done.since(self.readable_since).as_nanos() as u64);
         }
         if let Some(place) = operation.place {
             self.report.answers[place as usize] = Some(completion);
@@ -409,10 +402,15 @@ impl<'e, 's> Running<'e, 's> {
         Ok(0)
     }
 
-    fn tick(&mut self, now: Time, on_tick: &mut dyn FnMut(&Tick)) -> io::Result<()> {
-        if let Some(failure) = self.engine.recorder.as_ref().and_then(Recorder::failure) {
-            return Err(io::Error::new(failure.kind(), format!("operations were not recorded: {failure}")));
+    fn check_recorder(&self) -> io::Result<()> {
+        match self.engine.recorder.as_ref().and_then(Recorder::failure) {
+            Some(failure) => Err(io::Error::new(failure.kind(), format!("operations were not recorded: {failure}"))),
+            None => Ok(()),
         }
+    }
+
+    fn tick(&mut self, now: Time, on_tick: &mut dyn FnMut(&Tick)) -> io::Result<()> {
+        self.check_recorder()?;
         let window = now.since(self.window.since);
         on_tick(&Tick {
             phase: self.phase,
@@ -440,9 +438,7 @@ fn asked_node(target: Target) -> NodeId {
     }
 }
 
-/// How long what is read after `woken` may have been readable: if the engine did not have to wait, since it last looked.
-fn unread(looked: Time, slept_from: Time, woken: Time) -> Duration {
-    /// A call that takes longer than this has waited.
-    const WAITED: Duration = Duration::from_micros(10);
-    if woken.since(slept_from) > WAITED { Duration::ZERO } else { slept_from.since(looked) }
+/// Whether a wait was one: nothing could be read when it began, or it would have come back at once.
+fn was_asleep(from: Time, until: Time) -> bool {
+    until.since(from) > Duration::from_micros(10)
 }

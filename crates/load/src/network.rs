@@ -59,6 +59,9 @@ pub(crate) struct Network {
     clock: Clock,
     endpoints: Vec<SocketAddr>,
     connect_timeout: Duration,
+    /// How long a node's kernel may leave bytes unacknowledged before the connection counts as broken. Without it, a connection
+    /// through a healed partition would wait for the next retransmission, which is as far away as the partition was long.
+    silence: Duration,
     clients: Vec<Box<dyn Client>>,
     /// By group, then by node.
     connections: Vec<Connection>,
@@ -80,6 +83,7 @@ impl Network {
         endpoints: Vec<SocketAddr>,
         clients: Vec<Box<dyn Client>>,
         connect_timeout: Duration,
+        silence: Duration,
         clock: Clock,
     ) -> io::Result<Network> {
         let count = clients.len() * endpoints.len();
@@ -88,6 +92,7 @@ impl Network {
             clock,
             endpoints,
             connect_timeout,
+            silence,
             clients,
             connections: (0..count).map(|_| Connection::default()).collect(),
             timers: Timers::new(),
@@ -165,6 +170,10 @@ impl Network {
         match epoll::wait(&self.epoll, spare_capacity(&mut self.events), Some(&timeout)) {
             Ok(count) => Ok(count),
             Err(Errno::INTR) => Ok(0),
+            Err(Errno::NOSYS) => Err(io::Error::new(
+                io::ErrorKind::Unsupported,
+                "the load engine needs Linux 5.11 or newer (epoll_pwait2)",
+            )),
             Err(error) => Err(error.into()),
         }
     }
@@ -244,7 +253,7 @@ impl Network {
         let address = self.endpoints[connection as usize % self.endpoints.len()];
         let link = &mut self.connections[connection as usize];
         let data = u64::from(link.generation) << 32 | u64::from(connection);
-        match link.dial(&self.epoll, address, data)? {
+        match link.dial(&self.epoll, address, data, self.silence)? {
             Link::Alive => self.timers.set(Timer::Connect(connection), now + self.connect_timeout),
             Link::Broken => self.broke(connection),
         }

@@ -108,8 +108,8 @@ pub struct StageReport {
     pub waiting: Histogram,
     /// The rest of sent - due: this generator was late.
     pub lateness: Histogram,
-    /// For each completion, how long its answer may have lain unread because the engine was busy: an upper bound, zero when
-    /// the engine was asleep before it.
+    /// For each answer, how long it may have lain unread because the engine was busy: since it last looked, or since it woke up
+    /// if it had been asleep. An upper bound. What passes between an answer and the waking of a sleeping engine cannot be seen.
     pub read_lag: Histogram,
     /// Most operations that waited for a process at once.
     pub most_queued: usize,

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use base::{NodeId, Time};
 use history::{ClockDomain, ErrorKind, History, Operation, Outcome, Phase, Recorder, Request};
-use load::{Control, Engine, EngineOptions, Limit, Stage, StageReport, TargetPolicy, Work};
+use load::{Control, Engine, EngineOptions, Limit, Spin, Stage, StageReport, TargetPolicy, Work};
 use proto::Target;
 use toy::{Reply, Server, Stall, ToyClient, Writes};
 use workload::Profile;
@@ -234,4 +234,47 @@ fn a_rotating_process_turns_to_the_next_node_when_one_does_not_answer() {
     let mut engine = engine(options, dir.path());
     let report = load(&mut engine, Profile::closed(2), Limit::Operations(50), ms(500));
     assert_eq!((report.counts.fail, report.counts.ok), (1, 49), "process 0 begins at the dead node: {report}");
+}
+
+/// Writes that do not fit into a socket's buffers.
+struct Large;
+
+impl workload::Generator for Large {
+    fn request(&mut self, index: u64) -> Request {
+        Request { size: 6 << 20, ..Request::write(0, index + 1) }
+    }
+
+    fn final_reads(&self) -> Vec<Request> {
+        Vec::new()
+    }
+}
+
+#[test]
+fn what_does_not_fit_into_the_socket_is_written_when_it_does() {
+    let server = Server::start(|_| Reply::After(ms(0)), None);
+    let mut options = options(&[server.address], 2, 2);
+    options.timeout = ms(20_000);
+    let mut engine = Engine::new(options, None, Instant::now()).unwrap();
+    let work = Work::Load { profile: &Profile::closed(2), generator: &mut Large, limit: Limit::Operations(4) };
+    let report = engine.run(Stage { phase: Phase::Load, work, drain: ms(20_000) }, &Control::new(), |_| {}).unwrap();
+    assert_eq!(report.counts.ok, 4, "{report}");
+}
+
+#[test]
+fn an_answer_that_comes_in_parts_is_put_together() {
+    let server = Server::start(|_| Reply::InTwoParts, None);
+    let mut engine = Engine::new(options(&[server.address], 3, 3), None, Instant::now()).unwrap();
+    let report = load(&mut engine, Profile::closed(3), Limit::Operations(30), ms(500));
+    assert_eq!(report.counts.ok, 30, "{report}");
+    assert!(report.latency.min().unwrap() >= 2_000_000, "done is when the whole answer is there: {report}");
+}
+
+#[test]
+fn spinning_asks_the_same() {
+    let server = Server::start(|_| Reply::After(ms(0)), None);
+    let mut options = options(&[server.address], 4, 1);
+    options.spin = Spin::On;
+    let mut engine = Engine::new(options, None, Instant::now()).unwrap();
+    let report = load(&mut engine, Profile::constant(500.0), Limit::Time(ms(200)), ms(500));
+    assert_eq!((report.asked, report.counts.ok), (100, 100), "{report}");
 }

@@ -37,7 +37,12 @@ impl Client for ToyClient {
         let id = self.next;
         self.next += 1;
         self.waiting.insert(id, (token, node));
-        effects.write(node, |bytes| writeln!(bytes, "{id} {}", request.argument).unwrap());
+        let padding = (request.size as usize).saturating_sub(8);
+        effects.write(node, |bytes| {
+            write!(bytes, "{id} {} ", request.argument).unwrap();
+            bytes.resize(bytes.len() + padding, b'.');
+            bytes.push(b'\n');
+        });
     }
 
     fn abandon(&mut self, token: Token, _effects: &mut Effects) {
@@ -81,6 +86,8 @@ impl Client for ToyClient {
 #[derive(Clone, Copy)]
 pub enum Reply {
     After(Duration),
+    /// First one byte, and the rest 2 ms later.
+    InTwoParts,
     Never,
     /// Closes the connection.
     Close,
@@ -178,7 +185,7 @@ impl<F: Fn(u64) -> Reply> Loop<F> {
 
     fn read(&mut self, peer: usize) {
         let Some(stream) = &mut self.peers[peer].stream else { return };
-        let mut buffer = [0; 4096];
+        let mut buffer = [0; 1 << 16];
         match stream.read(&mut buffer) {
             Ok(0) => self.peers[peer].stream = None,
             Ok(count) => self.peers[peer].read.extend_from_slice(&buffer[..count]),
@@ -194,9 +201,17 @@ impl<F: Fn(u64) -> Reply> Loop<F> {
     fn request(&mut self, peer: usize, line: &str) {
         let now = Instant::now();
         self.first.get_or_insert(now);
-        let (id, argument) = line.split_once(' ').unwrap();
+        let mut words = line.split(' ');
+        let (id, argument) = (words.next().unwrap(), words.next().unwrap());
         match (self.script)(argument.parse().unwrap()) {
             Reply::After(service) => self.due.push(Reverse((now + service, peer, id.parse().unwrap()))),
+            Reply::InTwoParts => {
+                let stream = self.peers[peer].stream.as_mut().unwrap();
+                let answer = format!("{id}\n");
+                let _ = stream.write_all(&answer.as_bytes()[..1]);
+                std::thread::sleep(Duration::from_millis(2));
+                let _ = stream.write_all(&answer.as_bytes()[1..]);
+            }
             Reply::Never => {}
             Reply::Close => self.peers[peer].stream = None,
         }
