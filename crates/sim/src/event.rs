@@ -67,6 +67,14 @@ impl Event {
         }
     }
 
+    /// The message that it carries.
+    pub(crate) fn mail(&self) -> Option<u32> {
+        match *self {
+            Event::Deliver { mail, .. } => Some(mail),
+            _ => None,
+        }
+    }
+
     /// Two words for the trace hash.
     #[inline]
     pub(crate) fn words(&self) -> (u64, u64) {

@@ -8,7 +8,8 @@ use fault::LinkRule;
 use crate::choices::{Choices, Stream};
 use crate::event::Who;
 
-/// How the network behaves where no rule says otherwise. Messages on a link overtake each other unless `fifo`.
+/// How the network behaves where no rule says otherwise. Messages on a link overtake each other unless `fifo`, and those
+/// under way when their receiver crashes reach its next life: stronger than TCP, which would lose them with the connection.
 #[derive(Clone, Debug)]
 pub struct Network {
     /// The least and most time that a message takes; uniform between the two.

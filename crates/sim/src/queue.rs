@@ -14,6 +14,9 @@ const DAY_SHIFT: u32 = 14;
 /// Days in the calendar, about 17 ms: as long as messages usually travel.
 const DAYS: usize = 1024;
 
+/// From so many events on, a day is worth preparing for.
+const CROWD: usize = 8;
+
 /// An event and its place in the order: time, tie, then the order of queueing.
 #[derive(Clone, Copy, Debug)]
 struct Entry {
@@ -42,6 +45,8 @@ pub(crate) struct Queue {
     later: Heap,
     ties: Ties,
     pushed: u64,
+    /// Whether a day with many events has begun since [`Queue::dawn`] was last asked.
+    dawned: bool,
 }
 
 /// How simultaneous events are ordered.
@@ -56,7 +61,16 @@ pub(crate) enum Ties {
 impl Queue {
     pub(crate) fn new(ties: Ties) -> Self {
         let days = (0..DAYS).map(|_| Vec::new()).collect();
-        Queue { today: 0, now: Heap::default(), days, busy: [0; DAYS / 64], later: Heap::default(), ties, pushed: 0 }
+        Queue {
+            today: 0,
+            now: Heap::default(),
+            days,
+            busy: [0; DAYS / 64],
+            later: Heap::default(),
+            ties,
+            pushed: 0,
+            dawned: false,
+        }
     }
 
     #[inline]
@@ -97,6 +111,12 @@ impl Queue {
         self.now.pop().map(|entry| (entry.at(), entry.event))
     }
 
+    /// If a day with many events has just begun: the messages that will arrive on it.
+    #[inline]
+    pub(crate) fn dawn(&mut self) -> Option<impl Iterator<Item = u32> + '_> {
+        std::mem::take(&mut self.dawned).then(|| self.now.0.iter().filter_map(|entry| entry.event.mail()))
+    }
+
     /// Goes to the next day on which something happens. Today must be over.
     fn turn_page(&mut self) {
         let soon = self.next_busy_day();
@@ -108,6 +128,7 @@ impl Queue {
             self.busy[index / 64] &= !(1 << (index % 64));
             std::mem::swap(&mut self.now.0, &mut self.days[index]);
             self.now.order();
+            self.dawned = self.now.0.len() >= CROWD;
         }
         while self.later.0.first().is_some_and(|entry| entry.day() <= next) {
             self.now.0.extend(self.later.pop());

@@ -345,6 +345,9 @@ impl World {
     fn step(&mut self) {
         let Some((at, event)) = self.core.queue.pop() else { return };
         self.core.now = at;
+        if let Some(mut mail) = self.core.queue.dawn() {
+            self.cast.warm(&mut mail);
+        }
         self.core.trace.event(at, event.words());
         match event.recipient() {
             Some(who) if !self.core.is_ready(who) => self.put_off(who, event),
