@@ -169,7 +169,7 @@ fn one_recovery(recovered: Recovered, limit: Duration) -> (Duration, Standing, S
         Recovered::NotWithin(watched) => {
             (watched, Standing::Unknown, format!("not within {}, when the load ended", show_duration(watched)))
         }
-        Recovered::CutShort(watched) => (watched, Standing::Unknown, "the load ended too early to tell".into()),
+        Recovered::CutShort(watched) => (watched, Standing::Unknown, "load ended too early".into()),
         Recovered::Unmeasured => (Duration::ZERO, Standing::Unknown, "nothing to compare with".into()),
     }
 }

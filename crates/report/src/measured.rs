@@ -18,6 +18,7 @@ impl Results {
     /// after [`Results::faults`] is filled: recoveries are added to the faults that are there.
     pub fn measured(&mut self, measurement: &Measurement, lateness: &Histogram, trust: &Trust) {
         let span = measurement.series.span();
+        self.load_start = instant(span.start);
         self.load_seconds = seconds(span.length());
         self.trusted = trust.is_trusted();
         self.untrusted_because = match trust {
@@ -32,7 +33,7 @@ impl Results {
         self.availability = measurement.outcomes.availability().map(neat);
         self.longest_gap = measurement
             .longest_gap
-            .map(|gap| Gap { start_seconds: seconds_from(span.start, gap.start), seconds: seconds(gap.length()) });
+            .map(|gap| Gap { start_seconds: instant(gap.start), seconds: seconds(gap.length()) });
         self.functions = functions(measurement);
         self.errors = errors(measurement);
         self.series = series(measurement);
@@ -43,9 +44,9 @@ impl Results {
     }
 }
 
-/// Seconds from `origin`, negative before it.
-fn seconds_from(origin: Time, time: Time) -> f64 {
-    neat(time.seconds() - origin.seconds())
+/// A time on the clock of the run.
+fn instant(time: Time) -> f64 {
+    neat(time.seconds())
 }
 
 fn seconds(span: Duration) -> f64 {
@@ -77,20 +78,36 @@ fn errors(measurement: &Measurement) -> Vec<ErrorCount> {
 
 fn series(measurement: &Measurement) -> Series {
     let length = measurement.series.chart_window();
-    let windows = measurement.series.windows(length).iter().map(Window::from).collect();
+    let origin = measurement.series.span().start;
+    let windows = measurement.series.windows(length).iter().map(|found| window(found, origin)).collect();
     Series { window_seconds: seconds(length), windows }
 }
 
+fn window(found: &measure::Window, origin: Time) -> Window {
+    Window {
+        start: instant(origin + found.start),
+        seconds: seconds(found.length),
+        asked: found.asked,
+        ok: found.ok,
+        fail: found.fail,
+        info: found.info,
+        answered: found.answered,
+        completed: found.completed,
+        p50_us: found.p50.map(Micros::from),
+        p99_us: found.p99.map(Micros::from),
+        max_us: found.max.map(Micros::from),
+    }
+}
+
 fn add_recoveries(faults: &mut [Fault], measurement: &Measurement) {
-    let origin = measurement.series.span().start;
     for found in &measurement.recoveries {
         for fault in faults.iter_mut().filter(|fault| found.faults.contains(&fault.id)) {
-            fault.recovery = Some(recovery(found, origin));
+            fault.recovery = Some(recovery(found));
         }
     }
 }
 
-fn recovery(found: &measure::Recovery, origin: Time) -> Recovery {
+fn recovery(found: &measure::Recovery) -> Recovery {
     let state = match found.recovered {
         Recovered::After(_) => RecoveryState::Recovered,
         Recovered::NotWithin(_) => RecoveryState::NotRecovered,
@@ -100,7 +117,7 @@ fn recovery(found: &measure::Recovery, origin: Time) -> Recovery {
     Recovery {
         state,
         seconds: found.recovered.time().map(seconds),
-        start: seconds_from(origin, found.start),
+        start: instant(found.start),
         longest_gap_seconds: seconds(found.longest_gap),
         shared_by: found.faults.clone(),
     }
@@ -136,24 +153,6 @@ impl From<Outcomes> for Operations {
     fn from(outcomes: Outcomes) -> Self {
         let Outcomes { ok, fail, info, answered } = outcomes;
         Operations { ok, fail, info, answered }
-    }
-}
-
-impl From<&measure::Window> for Window {
-    fn from(window: &measure::Window) -> Self {
-        Window {
-            start: seconds(window.start),
-            seconds: seconds(window.length),
-            asked: window.asked,
-            ok: window.ok,
-            fail: window.fail,
-            info: window.info,
-            answered: window.answered,
-            completed: window.completed,
-            p50_us: window.p50.map(Micros::from),
-            p99_us: window.p99.map(Micros::from),
-            max_us: window.max.map(Micros::from),
-        }
     }
 }
 

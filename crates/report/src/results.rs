@@ -1,6 +1,6 @@
 //! What a report says of a run, as plain data: the content of `results.json`.
 //!
-//! Times are seconds from the start of the load phase (negative before it) and latencies microseconds, both as the names say.
+//! Times are seconds on the clock of the run, as in its history and its event stream; latencies are microseconds, as their names say.
 //! Fields that a file lacks take their default, and fields that are not known are ignored, so that files of other versions can
 //! be read; [`FORMAT`] changes when the meaning of a field does.
 
@@ -43,6 +43,8 @@ pub struct Results {
     pub started: String,
     /// How long the whole run took.
     pub seconds: f64,
+    /// When the load phase began.
+    pub load_start: f64,
     /// How long the load phase took.
     pub load_seconds: f64,
     /// How many operations ended how.
@@ -112,6 +114,7 @@ impl Default for Results {
             nodes: Vec::new(),
             started: String::new(),
             seconds: 0.0,
+            load_start: 0.0,
             load_seconds: 0.0,
             operations: Operations::default(),
             elections: 0,

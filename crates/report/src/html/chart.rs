@@ -17,14 +17,20 @@ pub(crate) fn over_time(results: &Results) -> String {
     }
     let frame = Frame::of(results);
     let content = throughput(&frame, results) + &latency(&frame, results);
-    section("time", "Over time", &content)
+    let clock = format!(
+        "<p class=\"hint\">Seconds on the clock of the run; the load began at {}.</p>\n",
+        show::instant(frame.start)
+    );
+    section("time", "Over time", &(clock + &content))
 }
 
 /// What the script needs to show figures under the pointer: one array a column, in order of time.
 pub(crate) fn data(results: &Results) -> Value {
     let column = |value: fn(&Window) -> Value| -> Vec<Value> { results.series.windows.iter().map(value).collect() };
+    let frame = Frame::of(results);
     json!({
-        "end": Frame::of(results).seconds,
+        "begin": frame.start,
+        "end": frame.end,
         "start": column(|w| json!(rounded(w.start))),
         "asked": column(|w| json!(rate(w.asked, w).round())),
         "completed": column(|w| json!(rate(w.completed, w).round())),
@@ -36,21 +42,24 @@ pub(crate) fn data(results: &Results) -> Value {
     })
 }
 
-/// The axis of time that all plots share.
+/// The axis of time that all plots share: the load phase on the clock of the run.
 pub(crate) struct Frame {
-    /// The end of the load phase.
-    pub seconds: f64,
+    /// When the load began.
+    pub start: f64,
+    /// When it ended.
+    pub end: f64,
 }
 
 impl Frame {
     pub fn of(results: &Results) -> Frame {
-        let last = results.series.windows.last().map_or(0.0, |window| window.start + window.seconds);
-        Frame { seconds: last.max(results.load_seconds).max(1e-3) }
+        let start = results.series.windows.first().map_or(results.load_start, |window| window.start);
+        let end = results.series.windows.last().map_or(start, |window| window.start + window.seconds);
+        Frame { start, end: end.max(start + 1e-3) }
     }
 
     /// A time as a share of the width, in `0..=1`.
     pub fn share(&self, at: f64) -> f64 {
-        let share = at / self.seconds;
+        let share = (at - self.start) / (self.end - self.start);
         if share.is_finite() { share.clamp(0.0, 1.0) } else { 0.0 }
     }
 
@@ -68,8 +77,9 @@ impl Frame {
 
     /// The labels of the axis.
     pub fn axis(&self) -> String {
-        let step = nice_step(self.seconds / 6.0);
-        let ticks = (0..).map(|i| f64::from(i) * step).take_while(|&at| at <= self.seconds * 1.0001).take(50);
+        let step = nice_step((self.end - self.start) / 6.0);
+        let first = (self.start / step - 1e-6).ceil();
+        let ticks = (0..50).map(|i| (first + f64::from(i)) * step).take_while(|&at| at <= self.end + step * 1e-6);
         let label = |at: f64| {
             format!("<span data-a=\"{0}\" style=\"left:{1:.3}%\">{0} s</span>", rounded(at), self.share(at) * 100.0)
         };
@@ -228,7 +238,8 @@ const HEADROOM: f64 = 0.06;
 
 impl LogScale {
     pub fn of(latencies: impl Iterator<Item = Micros>) -> Option<LogScale> {
-        let finite: Vec<f64> = latencies.filter_map(Micros::finite).filter(|&micros| micros > 0.0).collect();
+        let finite: Vec<f64> =
+            latencies.filter_map(Micros::finite).filter(|&micros| (1e-3..1e15).contains(&micros)).collect();
         let low = finite.iter().copied().reduce(f64::min)?.log10().floor();
         let high = finite.iter().copied().reduce(f64::max)?.log10().ceil();
         Some(LogScale { low, high: high.max(low + 1.0) })

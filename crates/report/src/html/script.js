@@ -3,7 +3,9 @@
 (() => {
   const data = JSON.parse(document.getElementById("data").textContent);
   const plots = [...document.querySelectorAll("[data-plot]")];
-  let view = [0, data.end];
+  const whole = [data.begin, data.end];
+  const length = data.end - data.begin;
+  let view = whole;
 
   const make = (parent, name) => {
     const element = document.createElement("div");
@@ -24,7 +26,7 @@
   function draw() {
     const [a, b] = view;
     for (const part of parts) {
-      if (part.svg) part.svg.setAttribute("viewBox", `${1000 * a / data.end} 0 ${1000 * (b - a) / data.end} 100`);
+      if (part.svg) part.svg.setAttribute("viewBox", `${1000 * (a - data.begin) / length} 0 ${1000 * (b - a) / length} 100`);
       for (const element of part.placed) place(element);
       part.axis.replaceChildren(...ticks(a, b).map((time) => {
         const label = document.createElement("span");
@@ -122,17 +124,17 @@
       if (share(range[1]) - share(range[0]) > 0.01) zoom(range);
     });
     plot.addEventListener("pointerleave", () => { from = null; hide(); });
-    plot.addEventListener("dblclick", () => zoom([0, data.end]));
+    plot.addEventListener("dblclick", () => zoom(whole));
   }
 
-  const hint = document.createElement("p");
-  hint.className = "hint";
+  const hint = document.createElement("span");
   const zoom = (range) => {
     view = range;
     draw();
-    hint.textContent = view[1] - view[0] < data.end ? "Double-click a plot to see everything again." : "Drag over a plot to zoom.";
+    hint.textContent = view[1] - view[0] < length ? " Double-click a plot to see everything again." : " Drag over a plot to zoom.";
   };
   addEventListener("resize", draw);
-  document.querySelector("#time h2")?.after(hint);
+  hint.className = "mouse";
+  document.querySelector("#time .hint")?.append(hint);
   zoom(view);
 })();

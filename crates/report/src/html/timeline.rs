@@ -73,12 +73,17 @@ fn level(window: &Window) -> u8 {
 }
 
 fn leaders(frame: &Frame, results: &Results) -> String {
-    let ends = results.leaders.iter().skip(1).map(|leader| leader.at).chain([frame.seconds]);
+    let ends = results.leaders.iter().skip(1).map(|leader| leader.at).chain([frame.end]);
     let cell = |(leader, end): (&crate::results::Leader, f64)| {
         let title = format!("{} leads in term {} from {}", leader.node, leader.term, show::instant(leader.at));
-        format!("<b {} title=\"{}\">{}</b>", frame.place(leader.at.max(0.0), end), escape(&title), escape(&leader.node))
+        format!(
+            "<b {} title=\"{}\">{}</b>",
+            frame.place(leader.at.max(frame.start), end),
+            escape(&title),
+            escape(&leader.node)
+        )
     };
-    results.leaders.iter().zip(ends).filter(|(_, end)| *end > 0.0).map(cell).collect()
+    results.leaders.iter().zip(ends).filter(|(_, end)| *end > frame.start).map(cell).collect()
 }
 
 fn bar(frame: &Frame, fault: &Fault) -> String {
@@ -88,7 +93,7 @@ fn bar(frame: &Frame, fault: &Fault) -> String {
     } else {
         String::new()
     };
-    let (side, at) = match fault.start > frame.seconds * 0.6 {
+    let (side, at) = match frame.share(fault.start) > 0.6 {
         true => ("before", fault.start),
         false => ("after", fault.end.max(until)),
     };
@@ -105,7 +110,7 @@ fn bar(frame: &Frame, fault: &Fault) -> String {
 fn felt_until(frame: &Frame, fault: &Fault) -> f64 {
     match &fault.recovery {
         Some(Recovery { state: RecoveryState::Recovered, seconds: Some(time), start, .. }) => start + time,
-        Some(Recovery { state: RecoveryState::NotRecovered, .. }) => frame.seconds,
+        Some(Recovery { state: RecoveryState::NotRecovered, .. }) => frame.end,
         _ => fault.start,
     }
 }
