@@ -276,13 +276,13 @@ fn a_change_of_the_fault_vocabulary_is_made_and_undone() {
     let changes = [fault::Change::Kill(N1), fault::Change::Pause(N2), fault::Change::Link { from: N1, to: N2, rule }];
     changes.iter().for_each(|change| world.apply(change));
     fault::undo(&changes).iter().for_each(|change| world.apply(change));
-    let told: Vec<String> = world.take_transcript().iter().map(ToString::to_string).collect();
+    let told: Vec<String> = world.take_transcript().iter().map(|line| line.to_string().trim().to_owned()).collect();
     expect![[r#"
-             0.000  n1 crashes
-             0.000  n2 is paused
-             0.000  n1 -> n2: loss 50.0 %
-             0.000  n1 -> n2: clear
-             0.000  n1 restarts
-             0.000  n2 goes on"#]]
+        0.000  n1 crashes
+        0.000  n2 is paused
+        0.000  n1 -> n2: loss 50.0 %
+        0.000  n1 -> n2: clear
+        0.000  n1 restarts
+        0.000  n2 goes on"#]]
     .assert_eq(&told.join("\n"));
 }
