@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 use std::io;
+use std::mem::MaybeUninit;
 use std::net::SocketAddr;
 use std::os::fd::OwnedFd;
 use std::time::{Duration, Instant};
@@ -10,7 +11,6 @@ use base::{NodeId, Time};
 use history::{Completion, Request};
 use proto::client::{Client, Effect, Effects};
 use proto::{Target, TimerId, Token};
-use rustix::buffer::spare_capacity;
 use rustix::event::Timespec;
 use rustix::event::epoll::{self, Event, EventFlags};
 use rustix::io::Errno;
@@ -72,7 +72,8 @@ pub(crate) struct Network {
     dirty: Vec<u32>,
     /// Connections that broke and their generations; their clients are told in `settle`, never from within a call to them.
     losses: VecDeque<(u32, u32)>,
-    events: Vec<Event>,
+    /// Which sockets the last wait found ready: their data and what they are ready for.
+    ready: Vec<(u64, EventFlags)>,
     scratch: Box<[u8]>,
     /// What was completed since the engine last looked.
     pub(crate) completed: Vec<Completed>,
@@ -99,7 +100,7 @@ impl Network {
             effects: Effects::default(),
             dirty: Vec::new(),
             losses: VecDeque::new(),
-            events: Vec::with_capacity(EVENTS),
+            ready: Vec::with_capacity(EVENTS),
             scratch: vec![0; READ].into_boxed_slice(),
             completed: Vec::new(),
         })
@@ -166,9 +167,13 @@ impl Network {
     /// [`handle`](Network::handle).
     pub(crate) fn wait(&mut self, wait: Duration) -> io::Result<usize> {
         let timeout = Timespec { tv_sec: wait.as_secs() as i64, tv_nsec: i64::from(wait.subsec_nanos()) };
-        self.events.clear();
-        match epoll::wait(&self.epoll, spare_capacity(&mut self.events), Some(&timeout)) {
-            Ok(count) => Ok(count),
+        let mut events = [MaybeUninit::<Event>::uninit(); EVENTS];
+        self.ready.clear();
+        match epoll::wait(&self.epoll, &mut events, Some(&timeout)) {
+            Ok((events, _)) => {
+                self.ready.extend(events.iter().map(|event| (event.data.u64(), event.flags)));
+                Ok(self.ready.len())
+            }
             Err(Errno::INTR) => Ok(0),
             Err(Errno::NOSYS) => Err(io::Error::new(
                 io::ErrorKind::Unsupported,
@@ -180,9 +185,9 @@ impl Network {
 
     /// Handles one event of the last [`wait`](Network::wait).
     pub(crate) fn handle(&mut self, event: usize) -> io::Result<()> {
-        let Event { flags, data } = self.events[event];
-        let connection = data.u64() as u32;
-        if u64::from(self.connections[connection as usize].generation) != data.u64() >> 32 {
+        let (data, flags) = self.ready[event];
+        let connection = data as u32;
+        if u64::from(self.connections[connection as usize].generation) != data >> 32 {
             return Ok(());
         }
         if matches!(self.connections[connection as usize].state, State::Connecting(_)) {

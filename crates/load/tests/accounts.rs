@@ -278,3 +278,9 @@ fn spinning_asks_the_same() {
     let report = load(&mut engine, Profile::constant(500.0), Limit::Time(ms(200)), ms(500));
     assert_eq!((report.asked, report.counts.ok), (100, 100), "{report}");
 }
+
+#[test]
+fn an_engine_can_be_handed_to_a_thread() {
+    fn check<T: Send>() {}
+    check::<Engine>();
+}
