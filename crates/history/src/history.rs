@@ -232,6 +232,22 @@ fn read_text(path: &Path, bytes: &[u8]) -> Result<History, OpenError> {
     let text = std::str::from_utf8(bytes).map_err(|error| {
         unrecognised(&format!("byte {} is no UTF-8 text, nor is the file a segment", error.valid_up_to()))
     })?;
-    let _ = text;
-    Err(unrecognised("text formats are not read yet"))
+    let Some(first) = text.lines().map(str::trim_start).find(|line| !line.is_empty() && !line.starts_with(';')) else {
+        return Err(unrecognised("it is empty"));
+    };
+    let parsed = match first.as_bytes() {
+        [b'{', b'"', ..] | [b'{', b' ', b'"', ..] => crate::jsonl::parse(text),
+        [b'{' | b'[' | b'(' | b'#', ..] => crate::edn::parse(text),
+        _ => {
+            return Err(unrecognised(
+                "it opens neither like JSON Lines (`{\"process\": ...`) nor like EDN (`{:type ...`)",
+            ));
+        }
+    };
+    parsed.map_err(|error| OpenError::Malformed {
+        path: path.to_owned(),
+        line: error.line,
+        column: error.column,
+        message: error.message,
+    })
 }
