@@ -70,7 +70,12 @@ fn opens(text: &str, expected: &Expect) {
 #[test]
 fn a_bad_file_is_told_where_it_is_bad_and_what_was_expected() {
     opens("", &expect!["`FILE` is not a history: it is empty"]);
-    opens("hello\n", &expect![[r#"`FILE` is not a history: it opens neither like JSON Lines (`{"process": ...`) nor like EDN (`{:type ...`)"#]]);
+    opens(
+        "hello\n",
+        &expect![[
+            r#"`FILE` is not a history: it opens neither like JSON Lines (`{"process": ...`) nor like EDN (`{:type ...`)"#
+        ]],
+    );
     opens(
         "{\"process\":1,\"f\":\"read\",\"key\":0,\"value\":null,\"sent\":1,\"done\":2,\"outcome\":\"ok\"}\n{\"process\":1,",
         &expect!["FILE:2:13: EOF while parsing a value"],
@@ -79,12 +84,27 @@ fn a_bad_file_is_told_where_it_is_bad_and_what_was_expected() {
         "{\"process\":1,\"f\":\"raed\",\"key\":0,\"value\":null,\"sent\":1,\"done\":2,\"outcome\":\"ok\"}",
         &expect!["FILE:1:19: expected one of `read`, `write`, `cas`, not `raed`"],
     );
-    opens("{\"process\":1,\"f\":\"read\",\"key\":-3,\"sent\":1,\"done\":2,\"outcome\":\"ok\"}", &expect!["FILE:1:32: expected a key: a number or a name"]);
-    opens("{\"process\":1,\"f\":\"read\",\"key\":3,\"sent\":1,\"done\":null,\"outcome\":\"ok\"}", &expect!["FILE:1:65: expected a number in `done`: the operation is `ok`"]);
-    opens("{:type :invoke, :f :read, :process 1}\n{:type :okay, :f :read, :process 1}", &expect!["FILE:2:8: expected `:invoke`, `:ok`, `:fail` or `:info`"]);
+    opens(
+        "{\"process\":1,\"f\":\"read\",\"key\":-3,\"sent\":1,\"done\":2,\"outcome\":\"ok\"}",
+        &expect!["FILE:1:32: expected a key: a number or a name"],
+    );
+    opens(
+        "{\"process\":1,\"f\":\"read\",\"key\":3,\"sent\":1,\"done\":null,\"outcome\":\"ok\"}",
+        &expect!["FILE:1:65: expected a number in `done`: the operation is `ok`"],
+    );
+    opens(
+        "{:type :invoke, :f :read, :process 1}\n{:type :okay, :f :read, :process 1}",
+        &expect!["FILE:2:8: expected `:invoke`, `:ok`, `:fail` or `:info`"],
+    );
     opens("{:type :invoke, :f :txn, :process 1}", &expect!["FILE:1:20: expected `:read`, `:write` or `:cas`"]);
-    opens("[{:type :invoke, :f :read, :process 1}\n {:type :ok :f :write :process 1}]", &expect!["FILE:2:2: expected the completion of a read, not of a write"]);
-    opens("{:type :ok, :f :read, :process 1}", &expect!["FILE:1:1: process 1 completes an operation that it did not invoke"]);
+    opens(
+        "[{:type :invoke, :f :read, :process 1}\n {:type :ok :f :write :process 1}]",
+        &expect!["FILE:2:2: expected the completion of a read, not of a write"],
+    );
+    opens(
+        "{:type :ok, :f :read, :process 1}",
+        &expect!["FILE:1:1: process 1 completes an operation that it did not invoke"],
+    );
     opens("{:type :invoke, :f :read, :process 1", &expect!["FILE:1:37: expected `}` for the bracket at byte 0"]);
     opens("{:type :invoke, :f :write, :process 1 :value {:a 1}}", &expect!["FILE:1:46: expected a value, not a map"]);
 }
