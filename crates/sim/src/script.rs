@@ -141,7 +141,7 @@ impl Player<'_> {
         for word in &mut words {
             let Some(rest) = word.strip_prefix('k') else { continue };
             let digits = rest.find(|c: char| !c.is_ascii_digit()).unwrap_or(rest.len());
-            let name = rest[..digits].parse().ok().and_then(|key| self.keys.iter().find(|(_, k)| **k == key));
+            let name = rest[..digits].parse::<u32>().ok().and_then(|key| self.keys.iter().find(|(_, k)| **k == key));
             if let Some((name, _)) = name {
                 *word = format!("{name}{}", &rest[digits..]);
             }
