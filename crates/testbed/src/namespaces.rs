@@ -39,8 +39,12 @@ pub struct Namespaces {
     /// Nodes that have a table of ours at the moment.
     filtered: BTreeSet<NodeId>,
     /// What tables that are gone had counted.
-    past: BTreeMap<(NodeId, NodeId), LinkCounters>,
+    past: Counters,
+    /// Everything counted, at the last reading. A link without a rule counts nothing, so for such a link it is exact.
+    known: Counters,
 }
+
+type Counters = BTreeMap<(NodeId, NodeId), LinkCounters>;
 
 /// Where one node lives.
 struct Place {
@@ -61,7 +65,8 @@ impl Namespaces {
             client: ClientNamespace::default(),
             rules: BTreeMap::new(),
             filtered: BTreeSet::new(),
-            past: BTreeMap::new(),
+            past: Counters::new(),
+            known: Counters::new(),
         })
     }
 
@@ -94,59 +99,99 @@ impl Namespaces {
         self.places.get(node.index()).ok_or_else(|| Error::State(format!("there is no node {node}")))
     }
 
-    /// Puts the rules for everything that arrives at this node in force, in one transaction.
-    fn filter(&mut self, node: NodeId) -> Result<()> {
-        let sources = self.rules.iter().filter(|((_, to), _)| *to == node);
-        let mut inbound = Vec::new();
-        for ((from, _), (rule, _)) in sources {
-            inbound.push(Inbound { from: *from, address: self.place(*from)?.address, rule: *rule });
-        }
-        if inbound.is_empty() && !self.filtered.contains(&node) {
-            return Ok(());
-        }
-        self.filtered.insert(node);
-        NFT.run(&self.place(node)?.network, &["-f", "-"], &nft::replace(&inbound))?;
-        Ok(())
-    }
-
-    /// Takes the node's table away once no rule is left, keeping what it counted.
-    fn remove_idle_table(&mut self, node: NodeId) -> Result<()> {
-        let busy = self.rules.keys().any(|(_, to)| *to == node);
-        if busy || !self.filtered.contains(&node) {
-            return Ok(());
-        }
-        let counted = self.read_table(node)?;
-        NFT.run(&self.place(node)?.network, &["delete", "table", "inet", "assize"], "")?;
-        self.filtered.remove(&node);
-        for (from, count) in counted {
-            *self.past.entry((from, node)).or_default() += count;
-        }
-        Ok(())
-    }
-
-    fn read_table(&self, node: NodeId) -> Result<BTreeMap<NodeId, LinkCounters>> {
-        let json = NFT.run(&self.place(node)?.network, &["-j", "list", "counters", "table", "inet", "assize"], "")?;
-        nft::read_counters(&json).ok_or_else(|| Error::State(format!("cannot read what nft counted on {node}: {json}")))
-    }
-
-    /// Everything counted so far, of the given receivers.
-    fn counted(&self, receivers: &BTreeSet<NodeId>) -> Result<BTreeMap<(NodeId, NodeId), LinkCounters>> {
-        let mut counters = self.past.clone();
-        for to in receivers.intersection(&self.filtered) {
-            for (from, count) in self.read_table(*to)? {
-                *counters.entry((from, *to)).or_default() += count;
+    /// Puts the rules for everything that arrives at these nodes in force: all of one node in one transaction, all nodes at about
+    /// the same time.
+    fn filter(&mut self, receivers: &BTreeSet<NodeId>) -> Result<()> {
+        let mut scripts = BTreeMap::new();
+        for node in receivers {
+            let inbound = self.inbound(*node)?;
+            if !inbound.is_empty() || self.filtered.contains(node) {
+                scripts.insert(*node, nft::replace(&inbound));
             }
+        }
+        self.filtered.extend(scripts.keys());
+        self.nft(&["-f", "-"], &scripts).map(drop)
+    }
+
+    fn inbound(&self, node: NodeId) -> Result<Vec<Inbound>> {
+        let rules = self.rules.iter().filter(|((_, to), _)| *to == node);
+        rules
+            .map(|((from, _), (rule, _))| Ok(Inbound { from: *from, address: self.place(*from)?.address, rule: *rule }))
+            .collect()
+    }
+
+    /// Takes the tables of those nodes away that have no rule left. What they counted is known: their last rule ended before the
+    /// last reading.
+    fn remove_idle_tables(&mut self) -> Result<()> {
+        let busy: BTreeSet<NodeId> = self.rules.keys().map(|(_, to)| *to).collect();
+        let idle: BTreeSet<NodeId> = self.filtered.difference(&busy).copied().collect();
+        self.nft(&["delete", "table", "inet", "assize"], &without_input(&idle))?;
+        self.filtered.retain(|node| busy.contains(node));
+        let counted = self.known.iter().filter(|((_, to), _)| idle.contains(to));
+        self.past.extend(counted.map(|(link, count)| (*link, *count)));
+        Ok(())
+    }
+
+    /// Everything counted so far on the links to these nodes.
+    fn read(&self, receivers: &BTreeSet<NodeId>) -> Result<Counters> {
+        let past = self.past.iter().filter(|((_, to), _)| receivers.contains(to));
+        let mut counters: Counters = past.map(|(link, count)| (*link, *count)).collect();
+        let filtered = without_input(&receivers.intersection(&self.filtered).copied().collect());
+        for (node, json) in self.nft(&["-j", "list", "counters", "table", "inet", "assize"], &filtered)? {
+            let live = nft::read_counters(&json);
+            let live = live.ok_or_else(|| Error::State(format!("cannot read what nft counted on {node}: {json}")))?;
+            live.into_iter().for_each(|(from, count)| *counters.entry((from, node)).or_default() += count);
         }
         Ok(counters)
     }
 
+    /// Runs `nft` in each of these nodes' namespaces at the same time: the kernel makes each call wait, for no work. Returns what
+    /// each printed.
+    fn nft(&self, args: &[&str], inputs: &BTreeMap<NodeId, String>) -> Result<BTreeMap<NodeId, String>> {
+        let run = |node: NodeId, input: &str| Ok((node, NFT.run(&self.place(node)?.network, args, input)?));
+        std::thread::scope(|scope| {
+            let calls: Vec<_> = inputs.iter().map(|(node, input)| scope.spawn(move || run(*node, input))).collect();
+            let gone = || Error::State("a thread that ran nft panicked".to_string());
+            calls.into_iter().map(|call| call.join().unwrap_or_else(|_| Err(gone()))).collect()
+        })
+    }
+
+    fn known(&self, change: &LinkChange) -> LinkCounters {
+        self.known.get(&(change.from, change.to)).copied().unwrap_or_default()
+    }
+
     /// Enters a new rule; returns the one that it replaces.
-    fn enter(&mut self, change: &LinkChange, began: LinkCounters) -> Option<(LinkRule, LinkCounters)> {
+    fn enter(&mut self, change: &LinkChange) -> Option<(LinkRule, LinkCounters)> {
         let link = (change.from, change.to);
         match change.rule.is_clear() {
             true => self.rules.remove(&link),
-            false => self.rules.insert(link, (change.rule, began)),
+            false => self.rules.insert(link, (change.rule, self.known(change))),
         }
+    }
+
+    /// What the rule that ended did, and that another is in force.
+    fn note(&mut self, change: &LinkChange, ended: Option<(LinkRule, LinkCounters)>) -> Vec<Evidence> {
+        let (from, to, known) = (change.from.into(), change.to.into(), self.known(change));
+        let set = self.rules.get_mut(&(change.from, change.to)).map(|(rule, began)| {
+            *began = known;
+            Evidence::RuleSet { from, to, rule: rule.to_string() }
+        });
+        let ended =
+            ended.map(|(rule, began)| Evidence::RuleEnded { from, to, rule: rule.to_string(), during: known - began });
+        ended.into_iter().chain(set).collect()
+    }
+
+    /// Refuses what cannot be done before anything is.
+    fn check_changes(&self, changes: &[LinkChange]) -> Result<()> {
+        for change in changes {
+            self.place(change.from)?;
+            self.place(change.to)?;
+            if !change.rule.delay.is_zero() || !change.rule.jitter.is_zero() {
+                let what = format!("{} → {} cannot be slowed: {DELAY}", change.from, change.to);
+                return Err(Error::Unsupported { what, way_out: "use `testbed = \"loopback\"`" });
+            }
+        }
+        Ok(())
     }
 }
 
@@ -213,39 +258,16 @@ impl Testbed for Namespaces {
     }
 
     fn set_links(&mut self, changes: &[LinkChange]) -> Result<Vec<Evidence>> {
-        if let Some(late) = changes.iter().find(|change| !change.rule.delay.is_zero() || !change.rule.jitter.is_zero())
-        {
-            let what = format!("{} → {} cannot be slowed: {DELAY}", late.from, late.to);
-            return Err(Error::Unsupported { what, way_out: "use `testbed = \"loopback\"`" });
-        }
-        for change in changes {
-            self.place(change.from)?;
-        }
+        self.check_changes(changes)?;
         let receivers: BTreeSet<NodeId> = changes.iter().map(|change| change.to).collect();
-        let before = self.counted(&receivers)?;
-        let count = |counters: &BTreeMap<_, LinkCounters>, change: &LinkChange| {
-            counters.get(&(change.from, change.to)).copied().unwrap_or_default()
-        };
-        let ended: Vec<_> = changes.iter().map(|change| self.enter(change, count(&before, change))).collect();
-        for node in &receivers {
-            self.filter(*node)?;
-        }
-        let after = self.counted(&receivers)?;
-        for node in &receivers {
-            self.remove_idle_table(*node)?;
-        }
-        let mut evidence = Vec::new();
-        for (change, ended) in changes.iter().zip(ended) {
-            let (from, to) = (change.from.into(), change.to.into());
-            if let Some((rule, began)) = ended {
-                let during = count(&after, change) - began;
-                evidence.push(Evidence::RuleEnded { from, to, rule: rule.to_string(), during });
-            }
-            if !change.rule.is_clear() {
-                evidence.push(Evidence::RuleSet { from, to, rule: change.rule.to_string() });
-            }
-        }
-        Ok(evidence)
+        let ended: Vec<_> = changes.iter().map(|change| self.enter(change)).collect();
+        // Everything changes before anything is read: reading takes as long as changing.
+        self.filter(&receivers)?;
+        let ends = changes.iter().zip(&ended).filter(|(_, ended)| ended.is_some());
+        let counters = self.read(&ends.map(|(change, _)| change.to).collect())?;
+        self.known.extend(counters);
+        self.remove_idle_tables()?;
+        Ok(changes.iter().zip(ended).flat_map(|(change, ended)| self.note(change, ended)).collect())
     }
 
     fn heal_links(&mut self, _reset: bool) -> Result<Vec<Evidence>> {
@@ -256,7 +278,7 @@ impl Testbed for Namespaces {
 
     fn link_counters(&self) -> Result<Vec<(NodeId, NodeId, LinkCounters)>> {
         let nodes: BTreeSet<NodeId> = self.places.iter().map(|place| place.node).collect();
-        let counters = self.counted(&nodes)?;
+        let counters = self.read(&nodes)?;
         let links =
             nodes.iter().flat_map(|from| nodes.iter().filter(move |to| *to != from).map(move |to| (*from, *to)));
         Ok(links.map(|(from, to)| (from, to, counters.get(&(from, to)).copied().unwrap_or_default())).collect())
@@ -300,6 +322,10 @@ impl Place {
 }
 
 const DELAY: &str = "the kernels that assize must run on cannot delay packets in a namespace";
+
+fn without_input(nodes: &BTreeSet<NodeId>) -> BTreeMap<NodeId, String> {
+    nodes.iter().map(|node| (*node, String::new())).collect()
+}
 
 fn address(node: NodeId) -> Ipv4Addr {
     Ipv4Addr::new(10, 77, 0, node.0 as u8 + 1)

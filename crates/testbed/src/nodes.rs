@@ -15,6 +15,7 @@ use rustix::process::Signal;
 use crate::error::{Context, Error, Result};
 use crate::evidence::{Evidence, Exit};
 use crate::process::{self, Process};
+use crate::program;
 use crate::registry::{NODE_VARIABLE, RUN_VARIABLE, RunTag};
 use crate::supervisor::Supervisor;
 use crate::testbed::NodeSpec;
@@ -61,7 +62,7 @@ impl Nodes {
         let command = self.command(node, spec, starts)?;
         let network = self.networks.get(&node).map(|(network, _)| network.clone());
         let spawned = self.supervisor.spawn(command, network);
-        let child = spawned.map_err(|source| why_not_started(node, spec, source))?;
+        let child = spawned.context(|| format!("start {node} with `{}`", spec.program.display()))?;
         let pid = child.id();
         let process = Process::look(pid);
         let born = born.or(process.map(|process| process.start));
@@ -177,9 +178,21 @@ impl Nodes {
     }
 
     fn command(&self, node: NodeId, spec: &NodeSpec, starts: u32) -> Result<Command> {
+        let missing = || Error::MissingProgram {
+            program: spec.program.display().to_string(),
+            package: None,
+            purpose: format!("needed to start {node}"),
+        };
+        let program = program::find(&spec.program).ok_or_else(missing)?;
+        if !spec.dir.is_dir() {
+            return Err(Error::State(format!(
+                "cannot start {node}: its directory `{}` does not exist",
+                spec.dir.display()
+            )));
+        }
         let log = open_log(&spec.log, node, starts).context(|| format!("open the log `{}`", spec.log.display()))?;
         let errors = log.try_clone().context(|| "duplicate the log's handle".to_string())?;
-        let mut command = Command::new(&spec.program);
+        let mut command = Command::new(program);
         command.args(&spec.args).current_dir(&spec.dir).envs(spec.env.iter().map(|(key, value)| (key, value)));
         command.env(RUN_VARIABLE, self.tag.run()).env(NODE_VARIABLE, node.to_string());
         command.stdin(Stdio::null()).stdout(log).stderr(errors);
@@ -207,15 +220,4 @@ fn open_log(path: &Path, node: NodeId, starts: u32) -> std::io::Result<std::fs::
         now.subsec_millis()
     )?;
     Ok(log)
-}
-
-fn why_not_started(node: NodeId, spec: &NodeSpec, source: std::io::Error) -> Error {
-    let program = spec.program.display().to_string();
-    if !spec.dir.is_dir() {
-        return Error::State(format!("cannot start {node}: its directory `{}` does not exist", spec.dir.display()));
-    }
-    if source.kind() == std::io::ErrorKind::NotFound {
-        return Error::MissingProgram { program, package: None, purpose: format!("needed to start {node}") };
-    }
-    Error::Io { what: format!("start {node} with `{program}`"), source }
 }

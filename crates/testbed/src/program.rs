@@ -1,9 +1,9 @@
-//! Tools of the system that the bench calls: `ip` and `nft`.
+//! Finding programs, and running the tools of the system that the bench needs: `ip` and `nft`.
 
 use std::io::Write;
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::process::CommandExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::Arc;
 
@@ -22,11 +22,9 @@ pub(crate) const IP: Tool = Tool { name: "ip", package: "iproute2" };
 pub(crate) const NFT: Tool = Tool { name: "nft", package: "nftables" };
 
 impl Tool {
-    /// Where it is: in `PATH`, or where Debian keeps what only root uses.
+    /// Where it is.
     pub fn find(&self) -> Option<PathBuf> {
-        let path = std::env::var_os("PATH").unwrap_or_default();
-        let places = std::env::split_paths(&path).chain(["/usr/sbin".into(), "/sbin".into()]);
-        places.map(|dir| dir.join(self.name)).find(|candidate| candidate.is_file())
+        find(Path::new(self.name))
     }
 
     /// Runs it inside a network namespace with this standard input; returns its standard output.
@@ -54,6 +52,17 @@ impl Tool {
         let complaint = String::from_utf8_lossy(&output.stderr).trim().replace('\n', "; ");
         Err(Error::State(format!("`{} {}` failed: {complaint}", self.name, args.join(" "))))
     }
+}
+
+/// Where a program is: a name without `/` is looked up in `PATH` and where Debian keeps what only root uses. Looking here instead of
+/// letting exec(2) search tells a missing program from a directory in `PATH` that may not be read.
+pub(crate) fn find(program: &Path) -> Option<PathBuf> {
+    if program.components().count() > 1 || program.is_absolute() {
+        return std::path::absolute(program).ok().filter(|path| path.is_file());
+    }
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let places = std::env::split_paths(&path).chain(["/usr/sbin".into(), "/sbin".into()]);
+    places.map(|dir| dir.join(program)).find(|candidate| candidate.is_file())
 }
 
 /// One error for all that is missing.

@@ -25,7 +25,8 @@ const NODE: &str = "TESTBED_NODE_PROGRAM";
 macro_rules! needs_namespaces {
     ($name:literal) => {
         if let Err(lack) = Namespaces::check() {
-            eprintln!("SKIPPED {}: {lack}", $name);
+            // Past the capture of test output, which would hide it.
+            let _ = writeln!(std::io::stderr(), "SKIPPED {}: {lack}", $name);
             return;
         }
     };
