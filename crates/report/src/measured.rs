@@ -15,7 +15,7 @@ const SPECTRUM_DENSITY: u32 = 8;
 
 impl Results {
     /// Takes over the figures: everything but checks, objectives, the faults themselves, and the facts of the run. Call it
-    /// after [`Results::faults`] is filled: recoveries are added to the faults that are there.
+    /// after [`Results::faults`] is filled: availability and recovery are added to the faults that are there.
     pub fn measured(&mut self, measurement: &Measurement, lateness: &Histogram, trust: &Trust) {
         let span = measurement.series.span();
         self.load_start = instant(span.start);
@@ -41,6 +41,7 @@ impl Results {
             |p: measure::SpectrumPoint| SpectrumPoint { quantile: neat(p.quantile), latency_us: p.latency.into() };
         self.spectrum = measurement.latency.spectrum(SPECTRUM_DENSITY).into_iter().map(point).collect();
         add_recoveries(&mut self.faults, measurement);
+        self.faults.iter_mut().for_each(|fault| fault.availability = availability(fault, measurement));
     }
 }
 
@@ -105,6 +106,12 @@ fn add_recoveries(faults: &mut [Fault], measurement: &Measurement) {
             fault.recovery = Some(recovery(found));
         }
     }
+}
+
+fn availability(fault: &Fault, measurement: &Measurement) -> Option<f64> {
+    let time = |seconds: f64| Time::ZERO + Duration::try_from_secs_f64(seconds).unwrap_or_default();
+    let window = measurement.series.between(time(fault.start), time(fault.end));
+    (window.asked > 0).then(|| neat(window.answered as f64 / window.asked as f64))
 }
 
 fn recovery(found: &measure::Recovery) -> Recovery {

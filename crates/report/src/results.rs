@@ -347,6 +347,8 @@ pub struct Fault {
     pub evidence: Vec<String>,
     /// Whether that is proof. A fault without makes the run `unknown`.
     pub proven: bool,
+    /// Share of the operations due while it was in force that got an answer; `null` when none was due.
+    pub availability: Option<f64>,
     /// What it did to the service; `null` when that was not measured.
     pub recovery: Option<Recovery>,
 }

@@ -2,7 +2,7 @@
 
 use base::units::show_count;
 
-use crate::results::{Anomaly, Results, Severity, Standing, Verdict};
+use crate::results::{Anomaly, ErrorCount, Results, Severity, Standing, Verdict};
 use crate::show;
 
 /// Whether to colour.
@@ -81,46 +81,41 @@ fn figures(page: &mut Page, results: &Results) {
     page.heading("figures");
     let mut table = Table::new(&[Align::Left; 2]);
     let mut row = |name: &str, value: String| table.row([(name, DIM), (&value, "")]);
-    let operations = &results.operations;
-    let count = show_count;
-    row(
-        "operations",
-        format!(
-            "{}: {} ok, {} fail, {} info",
-            count(operations.asked()),
-            count(operations.ok),
-            count(operations.fail),
-            count(operations.info)
-        ),
-    );
+    row("operations", operations(results));
     row("rate", format!("{} asked, {} achieved", show::rate(results.rate.asked), show::rate(results.rate.achieved)));
-    let latency = &results.latency_us;
-    let untrusted = if results.trusted { "" } else { " (untrusted)" };
-    row(
-        "latency",
-        format!(
-            "p50 {}, p99 {}, p99.9 {}{untrusted}",
-            show::micros(latency.p50),
-            show::micros(latency.p99),
-            show::micros(latency.p999)
-        ),
-    );
-    let gap = results
-        .longest_gap
-        .map_or("none".into(), |gap| format!("{} at {}", show::seconds(gap.seconds), show::instant(gap.start_seconds)));
-    row("availability", format!("{} answered, longest gap without an ok {gap}", show::percent(results.availability)));
+    row("latency", latency(results));
+    row("availability", availability(results));
     if results.elections > 0 {
-        row("elections", count(results.elections));
+        row("elections", show_count(results.elections));
     }
     if !results.errors.is_empty() {
-        let errors: Vec<String> =
-            results.errors.iter().map(|error| format!("{} {}", count(error.count), error.kind)).collect();
-        row("errors", errors.join(", "));
+        let error = |error: &ErrorCount| format!("{} {}", show_count(error.count), error.kind);
+        row("errors", results.errors.iter().map(error).collect::<Vec<_>>().join(", "));
     }
     for check in &results.checks {
         row("check", format!("{} {}: {}", check.model, check.verdict.name(), show::check(check)));
     }
     page.table(table);
+}
+
+fn operations(results: &Results) -> String {
+    let operations = &results.operations;
+    let [all, ok, fail, info] = [operations.asked(), operations.ok, operations.fail, operations.info].map(show_count);
+    format!("{all}: {ok} ok, {fail} fail, {info} info")
+}
+
+fn latency(results: &Results) -> String {
+    let latency = &results.latency_us;
+    let [p50, p99, p999] = [latency.p50, latency.p99, latency.p999].map(show::micros);
+    let untrusted = if results.trusted { "" } else { " (untrusted)" };
+    format!("p50 {p50}, p99 {p99}, p99.9 {p999}{untrusted}")
+}
+
+fn availability(results: &Results) -> String {
+    let gap = results
+        .longest_gap
+        .map_or("none".into(), |gap| format!("{} at {}", show::seconds(gap.seconds), show::instant(gap.start_seconds)));
+    format!("{} answered, longest gap without an ok {gap}", show::percent(results.availability))
 }
 
 fn faults(page: &mut Page, results: &Results) {
@@ -129,18 +124,28 @@ fn faults(page: &mut Page, results: &Results) {
     }
     page.heading("faults");
     use Align::{Left, Right};
-    let mut table = Table::new(&[Right, Left, Right, Right, Right, Right, Left]);
-    let header = ["", "", "from", "until", "recovered", "longest gap", ""];
+    let mut table = Table::new(&[Right, Left, Right, Right, Right, Right, Right, Left]);
+    let header = ["", "", "from", "until", "answered", "recovered", "longest gap", ""];
     table.row(header.map(|text| (text, DIM)));
     for fault in &results.faults {
         let (from, until) = (show::instant(fault.start), show::instant(fault.end));
+        let answered = show::percent(fault.availability);
         let recovered = show::recovered(fault.recovery.as_ref());
         let gap = show::gap(fault.recovery.as_ref());
         let shared = show::shared(fault);
         let last = if fault.proven { (shared.as_str(), DIM) } else { ("no evidence", YELLOW) };
         let id = format!("#{}", fault.id);
         let what = show::fault(fault);
-        table.row([(&id, DIM), (&what, ""), (&from, ""), (&until, ""), (&recovered, BOLD), (&gap, ""), last]);
+        table.row([
+            (&id, DIM),
+            (&what, ""),
+            (&from, ""),
+            (&until, ""),
+            (&answered, ""),
+            (&recovered, BOLD),
+            (&gap, ""),
+            last,
+        ]);
     }
     page.table(table);
 }

@@ -38,11 +38,11 @@ fn a_green_run_in_the_terminal() {
           check         linearizable valid: 60 000 operations in 31.0 ms
 
         faults
-                                            from   until  recovered  longest gap
-          #1  kill leader (n1)             5.0 s   8.0 s     1.30 s       1.31 s
-          #2  pause random (n4)           13.0 s  15.5 s    at once      2.78 ms
-          #3  partition leader (n3)       20.0 s  24.0 s     1.10 s       1.12 s
-          #4  partition minority (n2 n5)  29.0 s  32.0 s    at once       400 ms
+                                            from   until  answered  recovered  longest gap
+          #1  kill leader (n1)             5.0 s   8.0 s   89.62 %     1.30 s       1.31 s
+          #2  pause random (n4)           13.0 s  15.5 s     100 %    at once      2.78 ms
+          #3  partition leader (n3)       20.0 s  24.0 s   96.96 %     1.10 s       1.12 s
+          #4  partition minority (n2 n5)  29.0 s  32.0 s     100 %    at once       400 ms
 
         notes
           links between nodes run through relays of the testbed, which drop whole frames
@@ -83,10 +83,10 @@ fn a_red_run_in_the_terminal() {
           check         linearizable invalid: 60 000 operations in 31.0 ms
 
         faults
-                                       from   until  recovered  longest gap
-          #1  partition leader (n1)   6.0 s  14.0 s     7.20 s       7.20 s  with #2
-          #2  kill follower (n4)     10.0 s  12.0 s     7.20 s       7.20 s  with #1
-          #3  pause leader (n2)      25.0 s  28.0 s     1.10 s       1.10 s
+                                       from   until  answered  recovered  longest gap
+          #1  partition leader (n1)   6.0 s  14.0 s   22.47 %     7.20 s       7.20 s  with #2
+          #2  kill follower (n4)     10.0 s  12.0 s       0 %     7.20 s       7.20 s  with #1
+          #3  pause leader (n2)      25.0 s  28.0 s   96.62 %     1.10 s       1.10 s
 
         problems
           critical  two values at once of key 17
@@ -139,9 +139,9 @@ fn an_unknown_run_in_the_terminal() {
           check         linearizable unknown: 60 000 operations in 31.0 ms
 
         faults
-                                     from   until   recovered  longest gap
-          #1  kill leader (n1)      8.0 s  11.0 s      1.90 s       1.90 s
-          #2  partition node (n5)  41.6 s  41.9 s  load ended      2.29 ms  no evidence
+                                     from   until  answered   recovered  longest gap
+          #1  kill leader (n1)      8.0 s  11.0 s   69.93 %      1.90 s       1.90 s
+          #2  partition node (n5)  41.6 s  41.9 s     100 %  load ended      2.29 ms  no evidence
 
         notes
           no root: partitions of the kernel's packet filter were left out

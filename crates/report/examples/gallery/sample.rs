@@ -212,6 +212,7 @@ fn fault(id: u32, kind: &str, target: &str, nodes: &[&str], (start, end): (f64, 
         end,
         evidence: vec![evidence.into()],
         proven: true,
+        availability: None,
         recovery: None,
     }
 }

@@ -134,10 +134,11 @@ fn fault(fault: &Fault) -> String {
     format!(
         "<li><h3><span class=\"number\">#{}</span> {}{doubt}</h3>\
          <dl><div><dt>in force</dt><dd>{}</dd></div><div><dt>recovered after</dt><dd{class}>{}{shared}</dd></div>\
-         <div><dt>longest gap</dt><dd>{gap}</dd></div></dl><ul class=\"evidence\">{evidence}</ul></li>\n",
+         <div><dt>answered</dt><dd>{}</dd></div><div><dt>longest gap</dt><dd>{gap}</dd></div></dl><ul class=\"evidence\">{evidence}</ul></li>\n",
         fault.id,
         sentence(&show::fault(fault)),
         figure(&format!("{:.1} to {}", fault.start, show::instant(fault.end))),
-        figure(&show::recovered(fault.recovery.as_ref()))
+        figure(&show::recovered(fault.recovery.as_ref())),
+        figure(&show::percent(fault.availability))
     )
 }
