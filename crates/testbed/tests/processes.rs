@@ -92,6 +92,22 @@ fn stopping_is_gentle_first_and_forced_after_the_grace_time() {
 }
 
 #[test]
+fn a_node_outlives_the_thread_that_asked_for_it() {
+    let stage = Stage::new();
+    let guard = stage.register(&run_id("thread"));
+    let mut bed = loopback(&guard);
+    let node = stage.shell("exec sleep 300");
+    let mut bed = std::thread::spawn(move || {
+        bed.start(N1, &node).unwrap();
+        bed
+    })
+    .join()
+    .unwrap();
+    std::thread::sleep(Duration::from_millis(50));
+    assert!(bed.is_running(N1), "a parent-death signal follows the thread that forked, which must not be the caller's");
+}
+
+#[test]
 fn a_missing_program_or_directory_is_said() {
     let stage = Stage::new();
     let guard = stage.register(&run_id("missing"));
