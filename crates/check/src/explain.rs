@@ -120,22 +120,41 @@ fn lost_update(operations: &[Operation]) -> Option<Vec<String>> {
     ])
 }
 
-/// Two values, each of which had to be there before the other: `a` before `b` by one pair of operations, `b` before `a` by another.
-fn two_values(operations: &[Operation]) -> Option<Vec<String>> {
-    let mut values: Vec<u64> = operations.iter().flat_map(|op| [sees(op), makes(op)]).flatten().collect();
-    values.sort_unstable();
-    values.dedup();
-    for &a in &values {
-        for &b in values.iter().filter(|&&b| b != a) {
-            if let (Some(forth), Some(back)) = (precedence(operations, a, b), precedence(operations, b, a)) {
-                return Some(contradiction(a, b, forth, back));
-            }
-        }
-    }
-    None
+/// Two values, each of which had to be there before the other.
+pub(crate) struct Clash<'a> {
+    values: (u64, u64),
+    /// Why the first value came before the second.
+    forth: Pair<'a>,
+    /// Why the second came before the first; ends with the later invocation, the surprise.
+    back: Pair<'a>,
 }
 
+/// An operation that had ended before another was invoked; without the former, the other found the key no longer empty.
 type Pair<'a> = (Option<&'a Operation>, &'a Operation);
+
+impl<'a> Clash<'a> {
+    /// The clash in a witness, if it is of that kind.
+    pub(crate) fn of(operations: &'a [Operation]) -> Option<Clash<'a>> {
+        let mut values: Vec<u64> = operations.iter().flat_map(|op| [sees(op), makes(op)]).flatten().collect();
+        values.sort_unstable();
+        values.dedup();
+        let pairs = values.iter().flat_map(|&a| values.iter().filter(move |&&b| b != a).map(move |&b| (a, b)));
+        let clash = |(a, b)| {
+            let (forth, back) = (precedence(operations, a, b)?, precedence(operations, b, a)?);
+            (forth.1.sent <= back.1.sent).then_some(Clash { values: (a, b), forth, back })
+        };
+        pairs.into_iter().find_map(clash)
+    }
+
+    /// The two precedences between operations, the surprise last.
+    pub(crate) fn arrows(&self) -> impl Iterator<Item = (&'a Operation, &'a Operation)> {
+        [self.forth, self.back].into_iter().filter_map(|(early, late)| Some((early?, late)))
+    }
+}
+
+fn two_values(operations: &[Operation]) -> Option<Vec<String>> {
+    Clash::of(operations).map(contradiction)
+}
 
 /// An operation of value `a` that had ended before one of value `b` was invoked. The initial value precedes all others.
 fn precedence(operations: &[Operation], a: u64, b: u64) -> Option<Pair<'_>> {
@@ -153,40 +172,40 @@ fn sole_value(operation: &Operation) -> Option<u64> {
     makes(operation).or_else(|| sees(operation))
 }
 
-fn contradiction(a: u64, b: u64, forth: Pair<'_>, back: Pair<'_>) -> Vec<String> {
-    // The pair that ends with the later invocation is the surprise: told last.
-    let ((a, b), (forth, back)) =
-        if forth.1.sent <= back.1.sent { ((a, b), (forth, back)) } else { ((b, a), (back, forth)) };
+fn contradiction(Clash { values: (a, b), forth, back }: Clash<'_>) -> Vec<String> {
+    let empty = a == NIL || b == NIL;
     let (a, b) = (show_value(a), show_value(b));
-    let mut story = Vec::new();
-    match forth.0 {
-        None => story.push(format!("At first the key held nothing; later {}.", told(forth.1))),
-        Some(early) => {
-            story.push(format!("{} had ended before {} began: {a} came before {b}.", told(early), told(forth.1)));
-        }
-    }
-    match back.0 {
-        None => story.push(format!("But {}, after the key had held {a}.", told(back.1))),
-        Some(early) => {
-            let ended = instant(early.done);
-            story.push(format!(
-                "But {} at {}, and by then, at {ended}, {} {} already: {b} came before {a}.",
-                told(back.1).split(" (").next().unwrap_or_default(),
-                instant(back.1.sent),
-                early.process,
-                past(early)
-            ));
-        }
-    }
-    story.push(format!("Each value was written once, so {a} cannot be both before and after {b}."));
-    story
+    let so = if empty { String::new() } else { format!(": so {b} came before {a}") };
+    let first = match forth.0 {
+        None => format!("At first the key held nothing; later {}.", told(forth.1)),
+        Some(early) => format!("{}, and after that {}: {a} came before {b}.", told(early), told(forth.1)),
+    };
+    let second = match back.0 {
+        None => format!("But {}, when the key had held {a} before.", told(back.1)),
+        Some(early) => format!(
+            "But {} {} at {}, when {} already, at {}{so}.",
+            back.1.process,
+            deed(back.1),
+            instant(back.1.sent),
+            past(early),
+            instant(early.done)
+        ),
+    };
+    let third = if empty {
+        "Nothing deletes, so a key is empty only before its first write.".to_string()
+    } else {
+        format!("Each value was written once, so {a} cannot come both before and after {b}.")
+    };
+    vec![first, second, third]
 }
 
+/// `p0's write of 5 had returned`, `p1 had read 5`.
 fn past(operation: &Operation) -> String {
     match operation.request.function {
-        Function::Read => format!("had {}", deed(operation)),
-        Function::Write => format!("had its write of {} acknowledged", show_value(operation.request.argument)),
-        Function::Cas => format!("had {}", deed(operation)),
+        Function::Write => {
+            format!("{}'s write of {} had returned", operation.process, show_value(operation.request.argument))
+        }
+        Function::Read | Function::Cas => format!("{} had {}", operation.process, deed(operation)),
     }
 }
 

@@ -1,4 +1,5 @@
-//! A witness as a picture: a lane per process, a bar per operation from invocation to completion, values in colour.
+//! A witness as a picture: a lane per process, a bar per operation from invocation to completion, values in colour. Arrows lead
+//! from an operation that had ended to one that was invoked later, where that decides the contradiction.
 //!
 //! Self-contained SVG without scripts; colours follow the reader's light or dark preference. The distance of two instants is not to scale
 //! when they are far apart, because what matters is which came first; their times stand on the axis.
@@ -8,7 +9,7 @@ use std::fmt::Write;
 use base::Time;
 use history::{Function, NIL, Operation, Outcome};
 
-use crate::explain::{deed, show_value};
+use crate::explain::{Clash, deed, show_value};
 
 const WIDTH: f64 = 860.0;
 const LEFT: f64 = 64.0;
@@ -24,10 +25,11 @@ const STYLE: &str = "\
 .lane{stroke:#d0d7de;stroke-width:1}.tick{stroke:#8c959f;stroke-width:1;stroke-dasharray:2 3}\
 .v0{fill:#0072b2}.v1{fill:#d55e00}.v2{fill:#007a5a}.v3{fill:#9a4f80}.v4{fill:#6a5acd}.nil{fill:#6e7781}\
 .bar{fill-opacity:.16;stroke-width:2}.b0{stroke:#0072b2}.b1{stroke:#d55e00}.b2{stroke:#007a5a}.b3{stroke:#9a4f80}.b4{stroke:#6a5acd}.bnil{stroke:#6e7781}\
-.open{stroke-dasharray:6 4}\
+.open{stroke-dasharray:6 4}.why{stroke:#cf222e;stroke-width:2;fill:none}.whyhead{fill:#cf222e}\
 @media (prefers-color-scheme:dark){.t{fill:#e6edf3}.s{fill:#9da7b1}.lane{stroke:#30363d}.tick{stroke:#6e7681}\
 .v0{fill:#56b4e9}.v1{fill:#f0883e}.v2{fill:#3fb68b}.v3{fill:#d99fc4}.v4{fill:#a99cf0}.nil{fill:#9da7b1}\
-.b0{stroke:#56b4e9}.b1{stroke:#f0883e}.b2{stroke:#3fb68b}.b3{stroke:#d99fc4}.b4{stroke:#a99cf0}.bnil{stroke:#9da7b1}.bar{fill-opacity:.22}}";
+.b0{stroke:#56b4e9}.b1{stroke:#f0883e}.b2{stroke:#3fb68b}.b3{stroke:#d99fc4}.b4{stroke:#a99cf0}.bnil{stroke:#9da7b1}.bar{fill-opacity:.22}\
+.why{stroke:#ff7b72}.whyhead{fill:#ff7b72}}";
 
 /// Draws operations of one key, in order of invocation, under a title.
 pub fn svg(title: &str, operations: &[Operation]) -> String {
@@ -57,8 +59,40 @@ pub fn svg(title: &str, operations: &[Operation]) -> String {
             bar(&mut out, op, y, &axis, operations);
         }
     }
+    if let Some(clash) = Clash::of(operations) {
+        let lane = |op: &Operation| {
+            let row = lanes.iter().position(|lane| *lane == op.process.0).unwrap_or(0);
+            TOP + LANE * row as f64 + LANE / 2.0
+        };
+        clash.arrows().for_each(|(early, late)| {
+            arrow(&mut out, (axis.place(early.done), lane(early)), (axis.place(late.sent), lane(late)));
+        });
+    }
     out.push_str("</svg>");
     out
+}
+
+/// From the end of an operation to the beginning of one that was invoked later: two such arrows are the contradiction.
+fn arrow(out: &mut String, from: (f64, f64), to: (f64, f64)) {
+    let (dx, dy) = (to.0 - from.0, to.1 - from.1);
+    let length = dx.hypot(dy).max(1.0);
+    let (ux, uy) = (dx / length, dy / length);
+    let base = (to.0 - ux * 9.0, to.1 - uy * 9.0);
+    let _ = write!(
+        out,
+        "<line class=\"why\" x1=\"{:.1}\" y1=\"{:.1}\" x2=\"{:.1}\" y2=\"{:.1}\"/>\
+         <path class=\"whyhead\" d=\"M{:.1} {:.1}L{:.1} {:.1}L{:.1} {:.1}Z\"/>",
+        from.0,
+        from.1,
+        base.0,
+        base.1,
+        to.0,
+        to.1,
+        base.0 - uy * 5.0,
+        base.1 + ux * 5.0,
+        base.0 + uy * 5.0,
+        base.1 - ux * 5.0
+    );
 }
 
 fn bar(out: &mut String, op: &Operation, y: f64, axis: &Axis, operations: &[Operation]) {

@@ -53,7 +53,7 @@ impl AnomalyKind {
             AnomalyKind::SplitBrain => "two values at once",
             AnomalyKind::LostUpdate => "lost update",
             AnomalyKind::CasCycle => "cycle of compare-and-sets",
-            AnomalyKind::NoOrder => "no order explains it",
+            AnomalyKind::NoOrder => "no order explains what was seen",
         }
     }
 }
@@ -63,7 +63,7 @@ impl AnomalyKind {
 pub struct Anomaly {
     /// Its kind.
     pub kind: AnomalyKind,
-    /// The kind and where: `stale read of key 3`.
+    /// The kind and where: `stale read, key 3`.
     pub title: String,
     /// The reason in sentences.
     pub story: Vec<String>,

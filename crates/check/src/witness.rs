@@ -38,7 +38,10 @@ pub fn confirm(history: &History, kind: AnomalyKind, suspects: &[u32]) -> Result
     indices.extend(failed_writes(columns, key, &witness));
     let indices: Vec<u32> = indices.into_iter().collect();
     let operations: Vec<_> = indices.iter().map(|&i| columns.get(i as usize)).collect();
-    let title = format!("{} of key {}", kind.title(), history.key_name(key));
+    // What is left may be simpler than what raised the suspicion.
+    let reads: BTreeSet<u64> = witness.iter().filter_map(|op| op.step.needs()).collect();
+    let kind = if kind == AnomalyKind::SplitBrain && reads.len() < 2 { AnomalyKind::StaleRead } else { kind };
+    let title = format!("{}, key {}", kind.title(), history.key_name(key));
     Ok(Anomaly { kind, title, story: explain::story(kind, &operations), operations, indices })
 }
 
