@@ -3,13 +3,16 @@
 //! - [`timeline`]: a history as one draws it on a whiteboard.
 //! - [`brute`]: models decided from their definitions, by trying every order.
 //! - [`every_history`], [`random_history`]: what checkers are compared on.
+//! - [`available`]: whether a test that needs a program or root can run here; no skip goes unseen.
 //! - [`script`]: folders of scenarios, played and compared with what they say.
 
 /// Models decided from their definitions, by trying every order. Only for small histories.
 pub mod brute;
+mod need;
 pub mod script;
 mod small;
 mod timeline;
 
+pub use need::available;
 pub use small::{Mix, Small, every_history, random_history};
 pub use timeline::timeline;

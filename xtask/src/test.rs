@@ -1,0 +1,26 @@
+//! `cargo xtask test`: what CI runs.
+
+use crate::{install, root, step};
+
+/// Formats, lints and tests everything. With `with_install` nothing may be skipped; without it, what is skipped is named.
+pub fn run(with_install: bool) -> Result<(), String> {
+    if with_install {
+        install::install()?;
+    }
+    for (program, package) in install::missing() {
+        eprintln!("missing: `{program}` (Debian package {package}); the tests that need it are skipped");
+    }
+    step("cargo", &["fmt", "--all", "--", "--check"], &[])?;
+    step("cargo", &["clippy", "--workspace", "--all-targets", "--quiet", "--", "-D", "warnings"], &[])?;
+    let skipped = root().join("target/skipped-tests");
+    let _ = std::fs::remove_file(&skipped);
+    let file = skipped.display().to_string();
+    let environment = [("ASSIZE_SKIPPED", file.as_str()), ("ASSIZE_SKIP_NOTHING", if with_install { "1" } else { "" })];
+    step("cargo", &["test", "--workspace", "--quiet", "--no-fail-fast"], &environment)?;
+    crate::docs(true)?;
+    match std::fs::read_to_string(&skipped) {
+        Ok(names) => eprintln!("\nskipped, for want of a program or privilege:\n{names}"),
+        Err(_) => eprintln!("\nnothing was skipped"),
+    }
+    Ok(())
+}
