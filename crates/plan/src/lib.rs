@@ -35,4 +35,4 @@ pub use document::Document;
 pub use suggest::nearest;
 pub use table::Table;
 pub use tree::Item;
-pub use value::{DurationRange, FromValue, Rate, Share, Size, Wrong};
+pub use value::{DurationRange, FromValue, Plain, Rate, Share, Size, Wrong};

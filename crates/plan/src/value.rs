@@ -48,6 +48,10 @@ pub struct Share(pub f64);
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Size(pub u64);
 
+/// One plain value of whatever type, as text, for whoever knows better what it should be: `"150ms"`, `64`, `true`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Plain(pub String);
+
 /// A span of time that may vary: `1s..3s`, or `2s` when it does not. Both ends included.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct DurationRange {
@@ -55,6 +59,25 @@ pub struct DurationRange {
     pub min: Duration,
     /// The longest. Invariant: `min <= max`.
     pub max: Duration,
+}
+
+impl FromValue for Plain {
+    fn kind() -> String {
+        "a plain value".to_owned()
+    }
+
+    fn from_value(item: &Item) -> Result<Self, Wrong> {
+        match &item.value {
+            Value::Boolean(value) => Ok(Plain(value.to_string())),
+            Value::Integer { written, .. } | Value::Float { written, .. } => Ok(Plain(written.clone())),
+            Value::Text(text) => Ok(Plain(text.clone())),
+            Value::Datetime(_) | Value::Array(_) | Value::Table(_) => Err(Wrong::kind::<Self>(item)),
+        }
+    }
+
+    fn literal(&self) -> String {
+        string(&self.0)
+    }
 }
 
 impl FromValue for bool {

@@ -14,7 +14,7 @@ pub trait Protocol: Send + Sync + 'static {
     /// A server. A protocol with several kinds of servers makes this an enum.
     type Server: Actor<Message = Self::Message>;
     /// A client: turns operations into messages and answers into completions.
-    type Client: Actor<Message = Self::Message>;
+    type Client: Actor<Message = Self::Message> + Send;
 
     /// Starts or restarts a server with what its disk kept. The only way to come up.
     fn boot(&self, me: NodeId, disk: Recovered, ctx: &mut Context<'_, Self::Message>) -> Self::Server;

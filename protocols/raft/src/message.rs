@@ -289,7 +289,7 @@ fn encode_request(buffer: &mut Vec<u8>, id: u64, here: bool, access: &Access) {
         Access::Command(bytes) => (0, bytes),
         Access::Query(bytes) => (QUERY, bytes),
     };
-    put(buffer, &[id, u64::from(here) * HERE | query]);
+    put(buffer, &[id, (u64::from(here) * HERE) | query]);
     buffer.extend_from_slice(bytes);
 }
 
