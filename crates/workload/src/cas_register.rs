@@ -28,6 +28,7 @@ pub static CAS_REGISTER: Workload = Workload {
     object: "cas-register",
     about: "reads, writes and compare-and-sets of single keys; on a quiet system three guesses in four hold",
     reveals: "what `register` reveals, refused compare-and-sets that took effect, two that won over the same value",
+    functions: &[Function::Read, Function::Write, Function::Cas],
     options: keys::OPTIONS,
     build: |section, seed| Some(Box::new(CasRegister::new(seed, &Options::from_plan(section)?))),
 };

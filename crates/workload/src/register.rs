@@ -19,6 +19,7 @@ pub static REGISTER: Workload = Workload {
     object: "register",
     about: "reads and blind writes of single keys; every value is unique",
     reveals: "stale reads, lost writes, values that were never written, split brain",
+    functions: &[Function::Read, Function::Write],
     options: keys::OPTIONS,
     build: |section, seed| Some(Box::new(Register::new(seed, &Options::from_plan(section)?))),
 };

@@ -1,6 +1,7 @@
 use std::fmt;
 
 use base::Seed;
+use history::Function;
 use plan::Table;
 use plan::reference::{Field, Section};
 
@@ -19,6 +20,8 @@ pub struct Workload {
     pub about: &'static str,
     /// Which anomaly it may reveal.
     pub reveals: &'static str,
+    /// What it asks for; a client must be able to do it.
+    pub functions: &'static [Function],
     /// Its settings beside `kind`.
     pub options: &'static [Field],
     /// Reads its settings. `None` when something is wrong; the table has been told.

@@ -1,0 +1,380 @@
+//! A whole plan: every stage reads its own section of the document, and all that is wrong is told at once.
+
+use std::time::Duration;
+
+use base::Seed;
+use fault::Injection;
+use measure::Objective;
+use plan::reference::{Field, Section};
+use plan::{Diagnostics, Document, Rate, Share, Table};
+use system::System;
+use workload::{Generator, Profile, Workload};
+
+/// A plan that can be run.
+pub struct Plan {
+    /// Its name, in the run folder's name and in reports.
+    pub name: String,
+    /// The seed from which operations, arrivals and faults are drawn.
+    pub seed: Seed,
+    /// The system under test.
+    pub system: Box<dyn System>,
+    /// Where its nodes run.
+    pub testbed: TestbedKind,
+    /// Whether links on loopback run through relays, which can break them.
+    pub relays: bool,
+    /// Who asks.
+    pub client: ClientPlan,
+    /// What is asked.
+    pub generator: Box<dyn Generator>,
+    /// When it is asked.
+    pub profile: Profile,
+    /// What goes wrong, from the start of the load phase.
+    pub faults: Vec<Injection>,
+    /// How long each phase is.
+    pub phases: Phases,
+    /// What the run must reach.
+    pub objectives: Vec<Objective>,
+    /// The plan as it is run, seed and overrides and defaults included; running it again runs the same.
+    pub effective: String,
+    /// What can be run and is probably not meant.
+    pub warnings: Vec<String>,
+}
+
+/// Where nodes run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TestbedKind {
+    /// Processes on loopback; links through relays if the system's frames are known.
+    Loopback,
+    /// A network namespace for each node; needs root.
+    Namespaces,
+    /// Namespaces if they can be had, else loopback.
+    Auto,
+}
+
+/// Who asks.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct ClientPlan {
+    /// Logical processes: at most so many operations are under way.
+    pub processes: usize,
+    /// Connection groups that they share.
+    pub connections: usize,
+    /// How long an operation may take, from when it is due.
+    pub timeout: Duration,
+    /// Which node is asked.
+    pub target: load::TargetPolicy,
+}
+
+/// How long each phase is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Phases {
+    /// Load before measuring, without faults.
+    pub warmup: Duration,
+    /// Load with faults: what is measured.
+    pub load: Duration,
+    /// Quiet time after the heal, before the final reads.
+    pub settle: Duration,
+    /// Whether every key is read on every node at the end.
+    pub final_reads: bool,
+}
+
+/// Where a plan comes from, and what the command line changes in it.
+#[derive(Clone, Debug, Default)]
+pub struct Source<'a> {
+    /// The file's name, for messages.
+    pub name: &'a str,
+    /// Its text.
+    pub text: &'a str,
+    /// Overrides: dotted path and value.
+    pub set: &'a [(String, String)],
+    /// The seed, if it is given on the command line.
+    pub seed: Option<u64>,
+}
+
+/// Reads a plan.
+///
+/// # Errors
+/// Everything that is wrong with it.
+pub fn read(source: &Source<'_>) -> Result<Plan, Diagnostics> {
+    let mut document = Document::parse_with(source.name, source.text, &crate::plans::load)?;
+    for (key, value) in source.set {
+        document.set(key, value)?;
+    }
+    if let Some(seed) = source.seed {
+        document.set("seed", &seed.to_string())?;
+    }
+    let parts = Parts::read(&document);
+    document.finish()?;
+    let warnings = document.warnings();
+    let effective = document.effective();
+    let parts = parts.unwrap_or_else(|| panic!("a reader gave up on `{}` without saying why", source.name));
+    let warnings = if warnings.is_empty() { Vec::new() } else { vec![warnings.to_string()] };
+    Ok(parts.plan(effective, warnings))
+}
+
+/// What the sections hold, all of them readable.
+struct Parts {
+    name: String,
+    seed: Seed,
+    testbed: TestbedKind,
+    relays: bool,
+    system: Box<dyn System>,
+    client: ClientPlan,
+    generator: Box<dyn Generator>,
+    profile: Profile,
+    faults: Vec<Injection>,
+    phases: Phases,
+    objectives: Vec<Objective>,
+}
+
+impl Parts {
+    fn read(document: &Document) -> Option<Parts> {
+        let root = document.root();
+        let name = root.or("name", "unnamed".to_string());
+        // A seed that is drawn becomes part of the effective plan, so that the run can be repeated.
+        let seed = Seed(root.or("seed", crate::seed::fresh()));
+        let testbeds =
+            [("loopback", TestbedKind::Loopback), ("namespaces", TestbedKind::Namespaces), ("auto", TestbedKind::Auto)];
+        let testbed = root.choice_or("testbed", &testbeds, "loopback");
+        let relays = root.or("relays", true);
+        let client_table = root.table("client");
+        let system = system::from_plan(&root.section("system"), client_table.as_ref());
+        let phases = Phases::from_plan(&root.section("phases"), system.as_deref());
+        let generator = Workload::from_plan(&root.section("workload"), seed.derive("workload"));
+        let profile = Profile::from_plan(&root.section("load"), seed.derive("load"));
+        let client = ClientPlan::from_plan(&root.section("client"), profile.as_ref());
+        let nodes = system.as_ref().map_or(1, |system| system.nodes());
+        let faults =
+            fault::Schedule::from_plan(&root.section("faults"), seed.derive("faults"), phases.load, nodes).injections;
+        let objectives = objectives(&root.section("objectives"));
+        let (system, (workload, generator)) = (system?, generator?);
+        check_functions(&root, &*system, workload);
+        Some(Parts {
+            name,
+            seed,
+            testbed,
+            relays,
+            system,
+            client,
+            generator,
+            profile: profile?,
+            faults,
+            phases,
+            objectives,
+        })
+    }
+
+    fn plan(self, effective: String, warnings: Vec<String>) -> Plan {
+        let Parts { name, seed, testbed, relays, system, client, generator, profile, faults, phases, objectives } =
+            self;
+        Plan {
+            name,
+            seed,
+            system,
+            testbed,
+            relays,
+            client,
+            generator,
+            profile,
+            faults,
+            phases,
+            objectives,
+            effective,
+            warnings,
+        }
+    }
+}
+
+/// A system whose client cannot do what the workload asks would fail every such operation.
+fn check_functions(root: &Table<'_>, system: &dyn System, workload: &Workload) {
+    let can = system.functions();
+    for function in workload.functions.iter().filter(|function| !can.contains(function)) {
+        let template = system::http_template::Templates::name(*function);
+        let message = format!("the workload asks for `{function}`, which the client cannot do");
+        root.section("workload").error("kind", message, format!("describe it in `[client.{template}]`"));
+    }
+}
+
+impl Phases {
+    fn from_plan(table: &Table<'_>, system: Option<&dyn System>) -> Phases {
+        let settle = system.map_or(Duration::from_secs(1), |system| system.settle());
+        Phases {
+            warmup: table.or("warmup", Duration::from_secs(2)),
+            load: table.or("load", Duration::from_secs(30)),
+            settle: table.or("settle", settle),
+            final_reads: table.or("final_reads", true),
+        }
+    }
+
+    /// All of them together.
+    pub fn total(&self) -> Duration {
+        self.warmup + self.load + self.settle
+    }
+}
+
+impl ClientPlan {
+    fn from_plan(table: &Table<'_>, profile: Option<&Profile>) -> ClientPlan {
+        let processes = match profile {
+            Some(Profile::Closed { processes, .. }) => *processes,
+            _ => table.or("processes", 32),
+        };
+        if processes == 0 {
+            table.error("processes", "nobody asks anything with 0 processes", "write at least 1");
+        }
+        ClientPlan {
+            processes,
+            connections: table.or("connections", processes),
+            timeout: table.or("timeout", Duration::from_secs(1)),
+            target: table.choice_or("target", load::TargetPolicy::NAMES, "any"),
+        }
+    }
+}
+
+fn objectives(table: &Table<'_>) -> Vec<Objective> {
+    let mut all = Vec::new();
+    let model: String = table.or("model", "linearizable".to_string());
+    if check::Model::find(&model).is_none() {
+        let names: Vec<&str> = check::MODELS.iter().map(|model| model.name).collect();
+        let help = match plan::nearest(&model, names.iter().copied()) {
+            Some(near) => format!("did you mean `{near}`?"),
+            None => format!("known: {}", names.join(", ")),
+        };
+        table.error("model", format!("there is no model `{model}`"), help);
+    }
+    all.push(Objective::Model(model));
+    all.extend(table.get("lost_writes").map(Objective::LostWrites));
+    for (key, quantile) in [("p50", 0.5), ("p99", 0.99), ("p999", 0.999)] {
+        all.extend(table.get(key).map(|limit| Objective::Latency(quantile, limit)));
+    }
+    all.extend(table.get::<Rate>("rate").map(|rate| Objective::Rate(rate.0)));
+    all.extend(table.get::<Share>("error_share").map(|share| Objective::ErrorShare(share.0)));
+    all.extend(table.get("recovery").map(Objective::Recovery));
+    all
+}
+
+/// The sections that this crate reads, for the reference pages.
+pub const SECTIONS: &[Section] = &[
+    Section {
+        when: None,
+        path: "",
+        about: "The plan as a whole.",
+        fields: &[
+            Field { key: "name", kind: "text", default: "`unnamed`", about: "names the run folder and the report" },
+            Field {
+                key: "seed",
+                kind: "number",
+                default: "drawn",
+                about: "operations, arrivals and faults follow from it",
+            },
+            Field {
+                key: "testbed",
+                kind: "`loopback`, `namespaces` or `auto`",
+                default: "`loopback`",
+                about: "where the nodes run; namespaces need root",
+            },
+            Field {
+                key: "relays",
+                kind: "true or false",
+                default: "`true`",
+                about: "whether links on loopback run through relays, which can break them",
+            },
+        ],
+    },
+    Section {
+        when: None,
+        path: "client",
+        about: "Who asks.",
+        fields: &[
+            Field {
+                key: "kind",
+                kind: "`http`",
+                default: "the system's own",
+                about: "for a system of one's own: templates of HTTP requests",
+            },
+            Field {
+                key: "processes",
+                kind: "number",
+                default: "`32`",
+                about: "logical clients: at most so many operations are under way",
+            },
+            Field {
+                key: "connections",
+                kind: "number",
+                default: "as `processes`",
+                about: "connection groups that they share",
+            },
+            Field {
+                key: "timeout",
+                kind: "duration",
+                default: "`\"1s\"`",
+                about: "how long an operation may take, from when it is due",
+            },
+            Field {
+                key: "target",
+                kind: "`any`, `fixed`, `rotating` or `leader`",
+                default: "`any`",
+                about: "which node is asked",
+            },
+        ],
+    },
+    Section {
+        when: None,
+        path: "phases",
+        about: "How long each phase of the run is.",
+        fields: &[
+            Field {
+                key: "warmup",
+                kind: "duration",
+                default: "`\"2s\"`",
+                about: "load before measuring, without faults",
+            },
+            Field { key: "load", kind: "duration", default: "`\"30s\"`", about: "load with faults: what is measured" },
+            Field {
+                key: "settle",
+                kind: "duration",
+                default: "the system's own",
+                about: "quiet time after the heal, before the final reads",
+            },
+            Field {
+                key: "final_reads",
+                kind: "true or false",
+                default: "`true`",
+                about: "whether every key is read on every node at the end",
+            },
+        ],
+    },
+    Section {
+        when: None,
+        path: "objectives",
+        about: "What the run must reach. A missed objective ends it with exit code 1.",
+        fields: &[
+            Field {
+                key: "model",
+                kind: "a consistency model",
+                default: "`\"linearizable\"`",
+                about: "what the history must satisfy",
+            },
+            Field {
+                key: "lost_writes",
+                kind: "number",
+                default: "none",
+                about: "at most so many acknowledged writes are lost",
+            },
+            Field { key: "p50", kind: "duration", default: "none", about: "at most this median latency" },
+            Field { key: "p99", kind: "duration", default: "none", about: "at most this 99th percentile" },
+            Field { key: "p999", kind: "duration", default: "none", about: "at most this 99.9th percentile" },
+            Field { key: "rate", kind: "rate", default: "none", about: "at least so many `ok` per second" },
+            Field {
+                key: "error_share",
+                kind: "share",
+                default: "none",
+                about: "at most this share of operations without an answer",
+            },
+            Field {
+                key: "recovery",
+                kind: "duration",
+                default: "none",
+                about: "from every fault the system recovers within this time",
+            },
+        ],
+    },
+];
