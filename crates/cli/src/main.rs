@@ -1,3 +1,150 @@
-//! The command line.
+//! `assize`: the command line. The only crate that prints.
 
-fn main() {}
+mod arguments;
+mod check;
+mod exit;
+mod list;
+mod new;
+mod node;
+mod reference;
+mod run;
+mod view;
+
+use std::io::{self, Write};
+use std::path::Path;
+use std::process::ExitCode;
+
+use ::run::RunError;
+use clap::{CommandFactory, Parser};
+
+use arguments::{Arguments, Command, Format};
+use exit::Exit;
+
+fn main() -> ExitCode {
+    let arguments = match Arguments::try_parse() {
+        Ok(arguments) => arguments,
+        Err(error) => {
+            let _ = error.print();
+            return if error.use_stderr() { Exit::Usage.into() } else { Exit::Success.into() };
+        }
+    };
+    std::panic::set_hook(Box::new(|panic| {
+        eprintln!("assize failed: {panic}\nThis is a bug in assize. Please report it with what was printed above.");
+    }));
+    match std::panic::catch_unwind(|| dispatch(arguments)) {
+        Ok(exit) => exit.into(),
+        Err(_) => Exit::Bug.into(),
+    }
+}
+
+fn dispatch(arguments: Arguments) -> Exit {
+    match arguments.command {
+        None => run::command(None, &arguments.run),
+        Some(Command::Run { plan, options }) => run::command(plan.as_deref(), &options),
+        Some(Command::Check { paths, model, json }) => check::command(&paths, &model, json),
+        Some(Command::Report { run, open }) => report(&run, open),
+        Some(Command::Export { run, format }) => export(&run, format),
+        Some(Command::Clean) => clean(),
+        Some(Command::List { what }) => list::command(what),
+        Some(Command::New { what, name }) => new::command(what, &name),
+        Some(Command::Completions { shell }) => {
+            clap_complete::generate(shell, &mut Arguments::command(), "assize", &mut io::stdout());
+            Exit::Success
+        }
+        Some(Command::Node(options)) => node::command(options),
+        Some(Command::Reference { check, write: _, folder }) => reference::command(&folder, check),
+    }
+}
+
+fn report(run: &Path, open: bool) -> Exit {
+    let judged = ::run::Folder::open(run).map_err(RunError::from).and_then(|folder| {
+        let results = ::run::judge::judge(&folder)?;
+        Ok((folder.file("report.html"), results))
+    });
+    match judged {
+        Ok((file, results)) => {
+            println!("{}", file.display());
+            if open {
+                open_in_browser(&file);
+            }
+            exit_of(results.exit_code)
+        }
+        Err(error) => failed(&error),
+    }
+}
+
+fn open_in_browser(file: &Path) {
+    let opened = std::process::Command::new("xdg-open").arg(file).status();
+    if !opened.is_ok_and(|status| status.success()) {
+        eprintln!("no browser could be opened; open the file above by hand");
+    }
+}
+
+fn export(run: &Path, format: Format) -> Exit {
+    let history = match history::History::open(run) {
+        Ok(history) => history,
+        Err(error) => return history_failed(&error),
+    };
+    let text = match format {
+        Format::Jsonl => history::jsonl::export(&history),
+        Format::Edn => history::edn::export(&history),
+    };
+    let mut out = io::stdout().lock();
+    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+        Ok(()) => Exit::Success,
+        // `assize export | head` closes the pipe: nothing is wrong.
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Exit::Success,
+        Err(error) => {
+            eprintln!("error: the history cannot be written: {error}");
+            Exit::Unavailable
+        }
+    }
+}
+
+fn clean() -> Exit {
+    match testbed::Registry::open().and_then(|registry| registry.sweep()) {
+        Ok(swept) if swept.is_empty() => {
+            println!("nothing to clean up");
+            Exit::Success
+        }
+        Ok(swept) => {
+            swept.iter().for_each(|swept| println!("{swept}"));
+            if swept.iter().all(|swept| swept.left.is_empty()) { Exit::Success } else { Exit::Unavailable }
+        }
+        Err(error) => {
+            eprintln!("error: {error}");
+            Exit::Unavailable
+        }
+    }
+}
+
+/// Prints why there is no verdict, and says how to exit.
+fn failed(error: &RunError) -> Exit {
+    let text = error.to_string();
+    let text = text.trim_end();
+    match error {
+        // Diagnostics come with their own severities.
+        RunError::Plan(_) => eprintln!("{text}"),
+        RunError::Interrupted { .. } => eprintln!("{text}"),
+        _ => eprintln!("error: {text}"),
+    }
+    match error {
+        RunError::Plan(_) | RunError::History(_) => Exit::BadData,
+        RunError::NotFound(_) => Exit::NoInput,
+        RunError::Unavailable(_) | RunError::Io(_) => Exit::Unavailable,
+        RunError::Interrupted { .. } => Exit::Interrupted,
+    }
+}
+
+fn history_failed(error: &history::OpenError) -> Exit {
+    eprintln!("error: {error}");
+    if error.is_missing() { Exit::NoInput } else { Exit::BadData }
+}
+
+fn exit_of(code: u8) -> Exit {
+    match code {
+        0 => Exit::Success,
+        1 => Exit::Invalid,
+        _ => Exit::Unknown,
+    }
+}

@@ -1,0 +1,212 @@
+//! The command line, as data.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap_complete::Shell;
+
+use crate::exit;
+
+const EXAMPLES: &str = "\
+Examples:
+  assize                                   the default plan: five nodes of our own store, faults, verdict, report
+  assize run plans/etcd.toml --seed 7      a real etcd cluster under the same workload
+  assize run my.toml --set load.rate=2k/s --times 20
+  assize check runs/latest history.edn     the verdict again, or on a history from elsewhere
+  assize new system mystore                a plan for your own system, to fill in
+";
+
+/// The whole command line.
+#[derive(Parser, Debug)]
+#[command(
+    name = "assize",
+    version,
+    about = "Puts distributed systems on trial: deploy, load, break, and judge what clients saw",
+    after_help = format!("{EXAMPLES}\n{}", exit::help()),
+)]
+pub struct Arguments {
+    /// What to do; without it, the default plan is run.
+    #[command(subcommand)]
+    pub command: Option<Command>,
+    #[command(flatten)]
+    pub run: RunOptions,
+}
+
+/// The subcommands.
+#[derive(Subcommand, Debug)]
+pub enum Command {
+    /// Run a plan: deploy, load, break, check, report
+    #[command(after_help = "\
+Examples:
+  assize run plans/raft-kv.toml --seed 7
+  assize run plans/raft-kv.toml --set load.rate=2k/s --set phases.load=10s
+  assize run plans/etcd-pause.toml --until-invalid
+  assize run plans/raft-kv.toml --json | jq -c 'select(.event == \"fault-ended\")'")]
+    Run {
+        /// The plan: a file, or the name of a built-in plan (`assize list plans`)
+        plan: Option<String>,
+        #[command(flatten)]
+        options: RunOptions,
+    },
+    /// Judge recorded histories: run folders, JSON Lines or Jepsen EDN files
+    #[command(after_help = "\
+Prints a line for each and ends with the worst. Examples:
+  assize check runs/latest
+  assize check --json a.jsonl b.edn | jq .verdict")]
+    Check {
+        /// Run folders or history files
+        #[arg(required = true)]
+        paths: Vec<PathBuf>,
+        /// The consistency model (`assize list models`)
+        #[arg(long, default_value = "linearizable")]
+        model: String,
+        /// One JSON object a line
+        #[arg(long)]
+        json: bool,
+    },
+    /// Write the report of a run again
+    Report {
+        /// The run folder
+        #[arg(default_value = "runs/latest")]
+        run: PathBuf,
+        /// Open it in a browser
+        #[arg(long)]
+        open: bool,
+    },
+    /// Print the history of a run
+    Export {
+        /// The run folder
+        #[arg(default_value = "runs/latest")]
+        run: PathBuf,
+        /// How
+        #[arg(long, value_enum, default_value = "jsonl")]
+        format: Format,
+    },
+    /// Heal and remove what runs that were killed have left on this machine
+    Clean,
+    /// What there is, what can run here, and what is missing
+    List {
+        /// One kind; without it, all
+        #[arg(value_enum)]
+        what: Option<What>,
+    },
+    /// Start a plan or a description of your own system from a template
+    New {
+        /// What to start
+        #[arg(value_enum)]
+        what: New,
+        /// Its name; the file is NAME.toml
+        name: String,
+    },
+    /// Print completions for a shell
+    #[command(after_help = "Example:\n  assize completions bash > ~/.local/share/bash-completion/completions/assize")]
+    Completions {
+        /// The shell
+        shell: Shell,
+    },
+    /// One node of one of our own systems (started by the testbed)
+    #[command(hide = true)]
+    Node(NodeOptions),
+    /// Write the reference pages of the docs from the registries
+    #[command(hide = true)]
+    Reference {
+        /// Fail if a page is out of date, and change nothing
+        #[arg(long)]
+        check: bool,
+        /// Write the pages
+        #[arg(long, conflicts_with = "check")]
+        write: bool,
+        /// The folder of the docs
+        folder: PathBuf,
+    },
+}
+
+/// How to run.
+#[derive(Args, Debug, Clone, Default)]
+pub struct RunOptions {
+    /// Repeat the schedule of this seed (operations, arrivals, faults)
+    #[arg(long)]
+    pub seed: Option<u64>,
+    /// Override a setting of the plan, like `load.rate=2k/s`; can be repeated
+    #[arg(long = "set", value_name = "KEY=VALUE")]
+    pub set: Vec<String>,
+    /// Run it so many times, with seeds that follow each other, and say how often it was valid
+    #[arg(long, value_name = "N", conflicts_with = "until_invalid")]
+    pub times: Option<u32>,
+    /// Run it again and again, with seeds that follow each other, until it is invalid
+    #[arg(long)]
+    pub until_invalid: bool,
+    /// Print only the verdict
+    #[arg(long, short)]
+    pub quiet: bool,
+    /// Print the event stream, one JSON object a line
+    #[arg(long, conflicts_with = "quiet")]
+    pub json: bool,
+    /// Where run folders go
+    #[arg(long, value_name = "FOLDER", default_value = "runs")]
+    pub runs: PathBuf,
+}
+
+/// How one node is started.
+#[derive(Args, Debug)]
+pub struct NodeOptions {
+    /// Which system: `raft-kv`
+    pub system: String,
+    /// Which node: `n1`
+    #[arg(long)]
+    pub id: String,
+    /// The address to listen on
+    #[arg(long)]
+    pub listen: String,
+    /// The addresses at which this node dials all nodes, in order, comma-separated
+    #[arg(long)]
+    pub peers: String,
+    /// The folder of its data
+    #[arg(long)]
+    pub dir: PathBuf,
+    /// `durable`, or `volatile:20ms`: unsynced writes stay in the process and are synced so often
+    #[arg(long, default_value = "durable")]
+    pub disk: String,
+    /// The same on all nodes of one cluster and no other
+    #[arg(long, default_value_t = 0)]
+    pub cluster: u64,
+    /// The seed of its random choices
+    #[arg(long, default_value_t = 0)]
+    pub seed: u64,
+    /// A parameter of the protocol, like `heartbeat=50ms`; can be repeated
+    #[arg(long = "set", value_name = "KEY=VALUE")]
+    pub set: Vec<String>,
+}
+
+/// How to print a history.
+#[derive(ValueEnum, Debug, Clone, Copy)]
+pub enum Format {
+    /// JSON Lines: one operation a line
+    Jsonl,
+    /// Jepsen's EDN: one event a line
+    Edn,
+}
+
+/// What to list.
+#[derive(ValueEnum, Debug, Clone, Copy, PartialEq, Eq)]
+pub enum What {
+    /// Systems under test
+    Systems,
+    /// Workloads
+    Workloads,
+    /// Faults
+    Faults,
+    /// Consistency models
+    Models,
+    /// Built-in plans
+    Plans,
+}
+
+/// What to start from a template.
+#[derive(ValueEnum, Debug, Clone, Copy)]
+pub enum New {
+    /// A plan for our own store
+    Plan,
+    /// A plan for your own system
+    System,
+}

@@ -1,0 +1,97 @@
+//! `assize list`: what there is, straight from the registries, and what is missing to use it.
+
+use crate::arguments::What;
+use crate::exit::Exit;
+
+/// Prints one kind of thing, or all.
+pub fn command(what: Option<What>) -> Exit {
+    let all = [What::Systems, What::Workloads, What::Faults, What::Models, What::Plans];
+    let wanted: Vec<What> = what.map_or_else(|| all.to_vec(), |one| vec![one]);
+    for (i, what) in wanted.iter().enumerate() {
+        if i > 0 {
+            println!();
+        }
+        print!("{}", text(*what));
+    }
+    Exit::Success
+}
+
+fn text(what: What) -> String {
+    match what {
+        What::Systems => systems(),
+        What::Workloads => table("Workloads", workload::WORKLOADS.iter().map(|w| (w.name, w.about.to_string()))),
+        What::Faults => faults(),
+        What::Models => table("Models", check::MODELS.iter().map(|model| (model.name, model.summary.to_string()))),
+        What::Plans => table("Plans", run::plans::PLANS.iter().map(|plan| (plan.name, plan.about()))),
+    }
+}
+
+fn systems() -> String {
+    let mut out = table("Systems", system::SYSTEMS.iter().map(|info| (info.name, info.about.to_string())));
+    for info in system::SYSTEMS {
+        for missing in (info.missing)() {
+            out.push_str(&format!(
+                "\n`{}` cannot run here: {} is missing; {}\n",
+                info.name, missing.what, missing.way_out
+            ));
+        }
+    }
+    for specimen in system::specimen::SPECIMENS {
+        let title = format!("Bugs that can be planted in `{}` (`bug = NAME` in [system])", specimen.name);
+        out.push('\n');
+        out.push_str(&table(
+            &title,
+            specimen.bugs.iter().map(|bug| (bug.name, format!("{} ({})", bug.about, bug.source))),
+        ));
+    }
+    out
+}
+
+fn faults() -> String {
+    let mut out = table("Faults", fault::FAULTS.iter().map(|kind| (kind.name, kind.about.to_string())));
+    if let Err(error) = testbed::Namespaces::check() {
+        out.push_str(&format!("\ntestbed `namespaces` cannot be used here: {error}\n"));
+    }
+    out
+}
+
+/// A title and two columns, the second wrapped to the terminal.
+fn table<'a>(title: &str, rows: impl Iterator<Item = (&'a str, String)>) -> String {
+    let rows: Vec<(&str, String)> = rows.collect();
+    let name_width = rows.iter().map(|(name, _)| name.len()).max().unwrap_or(0);
+    let width = usize::from(console::Term::stdout().size().1).clamp(60, 120);
+    let mut out = format!("{title}\n");
+    for (name, about) in rows {
+        let lines = wrap(&about, width.saturating_sub(name_width + 5));
+        for (i, line) in lines.iter().enumerate() {
+            let name = if i == 0 { name } else { "" };
+            out.push_str(&format!("  {name:name_width$}   {line}\n"));
+        }
+    }
+    out
+}
+
+fn wrap(text: &str, width: usize) -> Vec<String> {
+    let mut lines = vec![String::new()];
+    for word in text.split_whitespace() {
+        let line = lines.last_mut().expect("there is always a line");
+        if !line.is_empty() && line.chars().count() + 1 + word.chars().count() > width {
+            lines.push(word.to_string());
+        } else {
+            if !line.is_empty() {
+                line.push(' ');
+            }
+            line.push_str(word);
+        }
+    }
+    lines
+}
+
+/// What to say of a model that does not exist.
+pub fn models_hint(name: &str) -> String {
+    let names = || check::MODELS.iter().map(|model| model.name);
+    match plan::nearest(name, names()) {
+        Some(near) => format!("did you mean `{near}`?"),
+        None => format!("known: {}", names().collect::<Vec<_>>().join(", ")),
+    }
+}
