@@ -27,4 +27,30 @@ fn main() {
             println!("{large:?}: {:.1} ns per operation on {threads} threads", best * 1e9 / history.len() as f64);
         }
     }
+    planted();
+}
+
+/// A stale read in the middle of a million operations: how long until it is found, made minimal and told.
+fn planted() {
+    for large in
+        [Large::REGISTER, Large { keys: 1000, processes: 50, ..Large::REGISTER }, Large { cas: 0.3, ..Large::REGISTER }]
+    {
+        let mut operations: Vec<_> = large.history().iter().collect();
+        let reads: Vec<usize> =
+            (0..operations.len()).filter(|&i| operations[i].request.function == history::Function::Read).collect();
+        let (early, late) = (reads[reads.len() / 2], reads[reads.len() / 2 + 5_000]);
+        let key = operations[early].request.key;
+        let Some(late) =
+            (late..operations.len()).find(|&i| reads.binary_search(&i).is_ok() && operations[i].request.key == key)
+        else {
+            continue;
+        };
+        operations[late].completion.result = operations[early].completion.result;
+        let history = history::History::from_operations(operations);
+        let start = Instant::now();
+        let report = check(&history, &LINEARIZABLE, &Options::default());
+        println!("planted: {} in {:.0} ms", report.verdict, start.elapsed().as_secs_f64() * 1e3);
+        report.anomalies[0].story.iter().for_each(|sentence| println!("  {sentence}"));
+        println!("  {} operations in the witness", report.anomalies[0].operations.len());
+    }
 }

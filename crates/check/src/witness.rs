@@ -3,7 +3,7 @@
 //! A value that is seen keeps the writes that could have made it: without them every read would be a contradiction, which
 //! explains nothing.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use history::{Columns, Function, History, NIL, Outcome};
 
@@ -11,9 +11,11 @@ use crate::exact::{self, Op, Search};
 use crate::explain;
 use crate::report::{Anomaly, AnomalyKind};
 
-/// Configurations of one search, and searches for one witness: enough to make hundreds of suspects minimal.
-const BUDGET: usize = 100_000;
-const SEARCHES: usize = 4_000;
+/// Configurations of one search.
+const BUDGET: usize = 1_000_000;
+/// Operations searched for one witness, over all searches: enough to make thousands of suspects minimal in a second. When it
+/// runs out the witness is what it is then: a contradiction, but perhaps not the smallest.
+const WORK: usize = 5_000_000;
 
 /// Shrinks the suspects (of one key) and confirms that what is left is a contradiction by itself, by search, which shares no
 /// reasoning with the zones that raised the suspicion. `Err`: it is not; the key is undecided and the bench has a bug.
@@ -23,13 +25,15 @@ pub fn confirm(history: &History, kind: AnomalyKind, suspects: &[u32]) -> Result
         return Err("a contradiction without operations (a bug in assize)".into());
     };
     let key = columns.key[first as usize];
-    let all: Vec<Op> = (0..columns.len() as u32)
-        .filter(|&i| columns.key[i as usize] == key)
-        .filter_map(|i| Op::of(columns, i))
-        .collect();
-    let start: Vec<Op> = suspects.iter().filter_map(|&i| Op::of(columns, i)).collect();
-    let mut shrinker = Shrinker { all: &all, searches: SEARCHES };
-    let start = shrinker.closed(start);
+    let of_key = (0..columns.len() as u32).filter(|&i| columns.key[i as usize] == key);
+    let mut makers: BTreeMap<u64, Vec<Op>> = BTreeMap::new();
+    for op in of_key.filter_map(|i| Op::of(columns, i)) {
+        if let Some(value) = op.step.sets() {
+            makers.entry(value).or_default().push(op);
+        }
+    }
+    let mut shrinker = Shrinker { makers, work: WORK };
+    let start = shrinker.closed(suspects.iter().filter_map(|&i| Op::of(columns, i)).collect());
     if !shrinker.is_contradiction(&start) {
         return Err(format!("a suspected {} could not be confirmed by search", kind.title()));
     }
@@ -59,20 +63,20 @@ fn failed_writes(columns: &Columns, key: u32, witness: &[Op]) -> Vec<u32> {
     (0..columns.len()).filter(failed).map(|i| i as u32).collect()
 }
 
-struct Shrinker<'a> {
-    /// Every operation of the key: where the writes of seen values are found.
-    all: &'a [Op],
-    searches: usize,
+struct Shrinker {
+    /// The mutations of the key that may have made each value.
+    makers: BTreeMap<u64, Vec<Op>>,
+    work: usize,
 }
 
-impl Shrinker<'_> {
+impl Shrinker {
     /// Takes away ever smaller pieces while a contradiction remains (Zeller's ddmin, with seen values closed under their writes).
     fn shrink(&mut self, mut ops: Vec<Op>) -> Vec<Op> {
         let mut piece = ops.len().div_ceil(2);
-        while piece >= 1 && self.searches > 0 {
+        while piece >= 1 && self.work > 0 {
             let mut shrunk = false;
             let mut at = 0;
-            while at < ops.len() && self.searches > 0 {
+            while at < ops.len() && self.work > 0 {
                 let rest = ops.iter().enumerate().filter(|(i, _)| !(at..at + piece).contains(i)).map(|(_, op)| *op);
                 let rest = self.closed(rest.collect());
                 if rest.len() < ops.len() && self.is_contradiction(&rest) {
@@ -90,25 +94,25 @@ impl Shrinker<'_> {
         ops
     }
 
-    /// Adds the writes of all values that are seen, and drops mutations nobody sees that are only pending.
+    /// Adds the writes of all values that are seen.
     fn closed(&self, ops: Vec<Op>) -> Vec<Op> {
-        let mut chosen: BTreeSet<u32> = ops.iter().map(|op| op.index).collect();
         let mut values: BTreeSet<u64> = BTreeSet::new();
         let mut wanted: Vec<u64> = ops.iter().filter_map(|op| op.step.needs()).collect();
+        let mut chosen: BTreeMap<u32, Op> = ops.into_iter().map(|op| (op.index, op)).collect();
         while let Some(value) = wanted.pop() {
             if !values.insert(value) {
                 continue;
             }
-            for op in self.all.iter().filter(|op| op.step.sets() == Some(value)) {
-                chosen.insert(op.index);
+            for op in self.makers.get(&value).into_iter().flatten() {
+                chosen.insert(op.index, *op);
                 wanted.extend(op.step.needs());
             }
         }
-        self.all.iter().filter(|op| chosen.contains(&op.index)).copied().collect()
+        chosen.into_values().collect()
     }
 
     fn is_contradiction(&mut self, ops: &[Op]) -> bool {
-        self.searches = self.searches.saturating_sub(1);
+        self.work = self.work.saturating_sub(ops.len());
         matches!(exact::search(ops, NIL, BUDGET), Search::None { .. })
     }
 }
