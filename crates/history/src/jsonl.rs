@@ -9,7 +9,7 @@
 //! | `expected` | cas only: the value it wants to find |
 //! | `sent`, `done` | invocation and completion, ns since the start; `done` is `null` for `info` |
 //! | `outcome` | `ok`, `fail` or `info` |
-//! | `error` | why it is not `ok`; optional |
+//! | `error` | why it is not `ok`; optional. A cas that failed with `precondition-failed` observed another value; any other failure observed nothing |
 //! | `due` | when the load profile wanted it, ns; optional (`sent`) |
 //! | `node` | the node asked first, `n1`, ...; optional |
 //! | `phase` | `warmup`, `load`, `settle` or `final`; optional (`load`) |
@@ -118,8 +118,6 @@ fn operation<'a>(line: &Line<'a>, names: &mut crate::names::Names) -> Result<Ope
     let outcome = pick(line.outcome, &[Outcome::Ok, Outcome::Fail, Outcome::Info], |outcome| outcome.name())?;
     let error = match line.error {
         Some(text) => ErrorKind::ALL.iter().copied().find(|kind| kind.name() == text).unwrap_or(ErrorKind::Other),
-        // Of a cas that failed for no stated reason, the reason is that it found another value.
-        None if function == Function::Cas && outcome == Outcome::Fail => ErrorKind::Precondition,
         None => ErrorKind::None,
     };
     let node = match line.node {
