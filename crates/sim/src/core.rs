@@ -177,7 +177,7 @@ impl Core {
             servers,
             queue: Queue::new(ties),
             choices,
-            links: Links::default(),
+            links: Links::new(servers),
             people: Vec::new(),
             operations: Operations::default(),
             trace: Trace::new(options.transcript),

@@ -18,7 +18,8 @@ pub struct Network {
     pub tail: (f64, Duration),
     /// The share of messages that are lost.
     pub loss: f64,
-    /// The share of messages that arrive twice.
+    /// The share of messages between servers that arrive twice. A client has a connection of its own (TCP), which
+    /// repeats nothing: a protocol without sessions may rely on that.
     pub duplicate: f64,
     /// Whether the messages of a link arrive in the order in which they were sent.
     pub fifo: bool,
@@ -64,6 +65,8 @@ pub(crate) enum Fate {
 /// The state of all links: rules in force, and what order needs.
 #[derive(Debug, Default)]
 pub(crate) struct Links {
+    /// How many of the participants are servers; they come first.
+    servers: usize,
     width: usize,
     /// Index into `rules` by `from * width + to`; 0 is no rule.
     by_link: Vec<u16>,
@@ -78,10 +81,16 @@ pub(crate) struct Links {
 }
 
 impl Links {
+    /// The links of a world with so many servers, and nobody there so far.
+    pub(crate) fn new(servers: usize) -> Self {
+        Links { servers, ..Links::default() }
+    }
+
     /// Makes room for so many participants; rules stay.
     pub(crate) fn resize(&mut self, width: usize) {
         let old = std::mem::take(self);
         *self = Links {
+            servers: old.servers,
             width,
             by_link: vec![0; width * width],
             rules: old.rules,
@@ -171,7 +180,8 @@ impl Links {
             return Fate::Lost;
         }
         let first = self.arrival(net, choices, from, to, at);
-        if choices.flip(stream, net.duplicate) {
+        let between_servers = from.index().max(to.index()) < self.servers;
+        if between_servers && choices.flip(stream, net.duplicate) {
             return Fate::Twice(first, self.arrival(net, choices, from, to, at));
         }
         Fate::Arrives(first)

@@ -39,7 +39,7 @@ bugs! {
     LostWrite = "lost-write", "linearizable, committed-on-quorum",
         "asynchronous replication with fail-over: Redis Sentinel (jepsen.io/analyses/283-call-me-maybe-redis)",
         "the leader acknowledges what it alone has: an entry is lost when the leader is cut off or dies";
-    Forgets = "forgets", "linearizable, state-machine-safety, committed-on-quorum",
+    Forgets = "forgets", "linearizable, leader-completeness, state-machine-safety, committed-on-quorum",
         "robustmq PR 2039; MongoDB with journaling off",
         "entries are acknowledged before they are synced: a crash forgets them";
     VoteInTwoWrites = "vote-in-two-writes", "election-safety",
@@ -60,7 +60,7 @@ bugs! {
     PreVoteCounts = "pre-vote-counts", "election-safety",
         "canonical/raft #196 (comment)",
         "a pre-vote that arrives late is counted as a vote";
-    OlderLogElected = "older-log-elected", "leader-completeness, state-machine-safety, linearizable",
+    OlderLogElected = "older-log-elected", "leader-completeness, state-machine-safety, committed-on-quorum, linearizable",
         "markwylde/liferaft #8, #10",
         "a vote is refused only if the candidate's last term AND last index are older, instead of comparing them in that order";
     OldTermCommit = "old-term-commit", "leader-completeness, state-machine-safety",
@@ -78,7 +78,7 @@ bugs! {
     AcksUnchecked = "acks-unchecked", "committed-on-quorum, state-machine-safety",
         "microsoft/CCF #5674, PR 6016",
         "a follower acknowledges its last entry, not the last one that this append vouched for";
-    TruncatesAlways = "truncates-always", "committed-on-quorum, leader-completeness",
+    TruncatesAlways = "truncates-always", "committed-on-quorum, leader-completeness, monotone",
         "RaftOS #26",
         "a follower cuts its log after every append, also when the entries agree: a delayed append erases acknowledged ones";
     ReadBeforeNoop = "read-before-noop", "linearizable",

@@ -41,6 +41,8 @@ pub struct Replica<S> {
     pub(crate) log: Log,
     /// `term` or `vote` changed and are not handed to the disk yet. False at the end of each step.
     pub(crate) unsaved: bool,
+    /// Of term and vote only the term was handed to the disk: a planted bug.
+    half_saved: bool,
 
     // In memory.
     pub(crate) role: Role,
@@ -181,6 +183,7 @@ impl<S: StateMachine> Replica<S> {
             vote: None,
             log: Log::default(),
             unsaved: false,
+            half_saved: false,
             role: Role::Follower,
             leader: None,
             heard: ctx.now.monotonic,
@@ -308,6 +311,7 @@ impl<S: StateMachine> Replica<S> {
     }
 
     fn on_durable(&mut self, ctx: Ctx, barrier: Barrier) {
+        self.unsaved |= std::mem::take(&mut self.half_saved);
         match &mut self.role {
             Role::Candidate { votes, own_vote } if barrier >= *own_vote => {
                 votes.insert(self.me);
@@ -318,7 +322,8 @@ impl<S: StateMachine> Replica<S> {
                     && write <= barrier
                 {
                     leader.unsynced.pop_front();
-                    leader.progress[self.me.index()].matched = index;
+                    let own = &mut leader.progress[self.me.index()].matched;
+                    *own = index.max(*own);
                 }
                 self.advance_commit(ctx);
             }
@@ -411,7 +416,9 @@ impl<S: StateMachine> Replica<S> {
         if let Role::Leader(_) = self.role {
             ctx.out.set_timer(ELECTION, self.timeout);
         } else if ctx.now.monotonic < self.deadline {
-            ctx.out.set_timer(ELECTION, self.deadline.since(ctx.now.monotonic));
+            // Never in no time at all: a timer that fires a little early must not fire for ever.
+            let rest = self.deadline.since(ctx.now.monotonic);
+            ctx.out.set_timer(ELECTION, rest.max(Duration::from_millis(1)));
         } else {
             self.ask_for_pre_votes(ctx);
         }
@@ -431,12 +438,11 @@ impl<S: StateMachine> Replica<S> {
         }
     }
 
-    /// The planted bug of two writes: the answer waits for the first alone.
+    /// The planted bug of two writes: the answer waits for the first, of the term; the vote is written after it.
     pub(crate) fn say_between_two_writes(&mut self, ctx: Ctx, to: NodeId, message: Message) {
         ctx.out.put(VOTE, encode_vote(self.term, None));
         ctx.out.send(Address::Node(to), message);
-        ctx.out.put(VOTE, encode_vote(self.term, self.vote));
-        self.unsaved = false;
+        (self.unsaved, self.half_saved) = (false, true);
     }
 
     pub(crate) fn halt(&mut self, ctx: Ctx, reason: String) {

@@ -126,10 +126,10 @@ impl<S: StateMachine> Replica<S> {
         let peer = &mut leader.progress[from.index()];
         peer.heard = ctx.now.monotonic;
         match peer.sending {
+            // Delayed: the follower has acknowledged the entry since. (If it is not delayed, the disk of the follower lost
+            // what it had acknowledged. Nothing here can mend that, and probing on at once would not end.)
+            _ if index <= peer.matched => return,
             Sending::Probe { .. } if index + 1 != peer.next => return, // the answer to an earlier probe
-            // It had acknowledged this very entry: its disk lost it. Counting it no longer is always safe.
-            Sending::Probe { .. } if index == peer.matched => peer.matched = 0,
-            Sending::Replicate if index <= peer.matched => return, // delayed: it has the entry by now
             _ => {}
         }
         let (agree, _) = self.log.back_off(hint.0.min(index.saturating_sub(1)), hint.1);
@@ -184,6 +184,7 @@ impl<S: StateMachine> Replica<S> {
         commit: u64,
         entries: Vec<Entry>,
     ) {
+        self.save(ctx); // the term, before entries of it
         if self.log.term(prev_index) != Some(prev_term) {
             return self.reject(ctx, from, prev_index, prev_term);
         }
