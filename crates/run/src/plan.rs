@@ -107,7 +107,7 @@ pub fn read(source: &Source<'_>) -> Result<Plan, Diagnostics> {
     let warnings = document.warnings();
     let effective = document.effective();
     let parts = parts.unwrap_or_else(|| panic!("a reader gave up on `{}` without saying why", source.name));
-    let warnings = if warnings.is_empty() { Vec::new() } else { vec![warnings.to_string()] };
+    let warnings = warnings.list.iter().map(|warning| format!("{}; {}", warning.message, warning.help)).collect();
     Ok(parts.plan(effective, warnings))
 }
 

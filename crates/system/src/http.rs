@@ -1,7 +1,7 @@
 //! HTTP/1.1 as our clients need it: write a request, read a response. Bytes in, bytes out.
 //!
 //! One request at a time on a connection, bodies with `Content-Length` or chunked (RFC 9112 §6-7). No compression,
-//! no trailers, no upgrade: the load path must cost less than the server it measures.
+//! no upgrade: the load path must cost less than the server it measures.
 
 use std::fmt::Write as _;
 
@@ -106,14 +106,25 @@ fn read_chunks(bytes: &[u8]) -> Result<Option<(Vec<u8>, usize)>, String> {
             return Err("chunked body is too long".into());
         }
         at += line_end + 2;
+        if size == 0 {
+            return Ok(after_trailers(bytes, at).map(|end| (body, end)));
+        }
         let Some(chunk) = bytes.get(at..at + size + 2) else { return Ok(None) };
         if &chunk[size..] != b"\r\n" {
             return Err("chunk does not end where its size says".into());
         }
         body.extend_from_slice(&chunk[..size]);
         at += size + 2;
-        if size == 0 {
-            return Ok(Some((body, at)));
+    }
+}
+
+/// Where the response ends: after the trailer lines (RFC 9112 §7.1.2), which say nothing to us, and an empty one.
+fn after_trailers(bytes: &[u8], mut at: usize) -> Option<usize> {
+    loop {
+        let length = find(&bytes[at..], b"\r\n")?;
+        at += length + 2;
+        if length == 0 {
+            return Some(at);
         }
     }
 }
@@ -139,7 +150,7 @@ mod tests {
 
     #[test]
     fn chunks_are_joined() {
-        let bytes = b"HTTP/1.1 503 No\r\nTransfer-Encoding: chunked\r\nConnection: close\r\n\r\n3\r\nabc\r\n2;x=1\r\nde\r\n0\r\n\r\n";
+        let bytes = b"HTTP/1.1 503 No\r\nTransfer-Encoding: chunked\r\nConnection: close\r\n\r\n3\r\nabc\r\n2;x=1\r\nde\r\n0\r\nGrpc-Trailer-Foo: x\r\n\r\n";
         let (response, length) = read_response(bytes).expect("well formed").expect("complete");
         assert_eq!(response, Response { status: 503, body: b"abcde".to_vec(), close: true });
         assert_eq!(length, bytes.len());

@@ -21,8 +21,8 @@ pub trait Exchange: Send {
 
 /// A client with one operation under way, on one connection to each node.
 ///
-/// It follows no redirects and retries nothing: every error that may have had an effect ends as `info`. A read has
-/// none, so its errors end as `fail`.
+/// It follows no redirects. A node that cannot be dialled has not seen the request, so the next one is asked; nothing else is
+/// retried: every error that may have had an effect ends as `info`. A read has none, so its errors end as `fail`.
 pub struct HttpClient<E> {
     exchange: E,
     nodes: usize,
@@ -34,6 +34,8 @@ struct Pending {
     token: Token,
     request: Request,
     node: NodeId,
+    /// Nodes that may still be tried if this one cannot be reached.
+    others: usize,
 }
 
 impl<E: Exchange> HttpClient<E> {
@@ -42,11 +44,22 @@ impl<E: Exchange> HttpClient<E> {
         HttpClient { exchange, nodes, leader: NodeId(0), pending: None }
     }
 
+    fn after(&self, node: NodeId) -> NodeId {
+        NodeId(((node.index() + 1) % self.nodes) as u16)
+    }
+
+    fn ask(&mut self, pending: Pending, effects: &mut Effects) {
+        effects.write(pending.node, |buffer| self.exchange.put_request(pending.node, &pending.request, buffer));
+        self.pending = Some(pending);
+    }
+
     fn finish(&mut self, completion: Completion, effects: &mut Effects) {
         if let Some(pending) = self.pending.take() {
             if completion.outcome != history::Outcome::Ok && completion.error != ErrorKind::Precondition {
                 // Ask another node next time the caller leaves the choice to us.
-                self.leader = NodeId(((pending.node.index() + 1) % self.nodes) as u16);
+                self.leader = self.after(pending.node);
+            } else {
+                self.leader = pending.node;
             }
             effects.complete(pending.token, completion);
         }
@@ -64,8 +77,8 @@ impl<E: Exchange> Client for HttpClient<E> {
             Target::Leader => self.leader,
             Target::Node(node) | Target::Only(node) => node,
         };
-        self.pending = Some(Pending { token, request: *request, node });
-        effects.write(node, |buffer| self.exchange.put_request(node, request, buffer));
+        let others = if matches!(target, Target::Only(_)) { 0 } else { self.nodes - 1 };
+        self.ask(Pending { token, request: *request, node, others }, effects);
     }
 
     fn abandon(&mut self, token: Token, effects: &mut Effects) {
@@ -101,6 +114,10 @@ impl<E: Exchange> Client for HttpClient<E> {
 
     fn lost(&mut self, _now: Time, node: NodeId, unsent: bool, effects: &mut Effects) {
         if let Some(pending) = self.pending.as_ref().filter(|pending| pending.node == node) {
+            if unsent && pending.others > 0 {
+                let next = Pending { node: self.after(node), others: pending.others - 1, ..*pending };
+                return self.ask(next, effects);
+            }
             let completion = if unsent {
                 Completion::fail(ErrorKind::Unreachable)
             } else {
@@ -141,7 +158,7 @@ mod tests {
     fn after(request: Request, then: impl FnOnce(&mut HttpClient<Plain>, &mut Effects)) -> Vec<(Outcome, ErrorKind)> {
         let mut client = HttpClient::new(3, Plain);
         let mut effects = Effects::default();
-        client.invoke(Time::ZERO, Token(1), &request, Target::Node(NodeId(2)), &mut effects);
+        client.invoke(Time::ZERO, Token(1), &request, Target::Only(NodeId(2)), &mut effects);
         then(&mut client, &mut effects);
         completions(&effects)
     }
@@ -156,6 +173,18 @@ mod tests {
         assert_eq!(lost_read, [(Outcome::Fail, ErrorKind::Disconnected)], "a read has no effect");
         let other = after(Request::write(0, 1), |client, out| client.lost(Time::ZERO, NodeId(0), false, out));
         assert_eq!(other, [], "another node's connection");
+    }
+
+    #[test]
+    fn a_node_that_cannot_be_dialled_is_passed_over() {
+        let mut client = HttpClient::new(3, Plain);
+        let mut effects = Effects::default();
+        client.invoke(Time::ZERO, Token(1), &Request::write(0, 1), Target::Node(NodeId(2)), &mut effects);
+        client.lost(Time::ZERO, NodeId(2), true, &mut effects);
+        client.lost(Time::ZERO, NodeId(0), true, &mut effects);
+        assert_eq!(completions(&effects), []);
+        client.lost(Time::ZERO, NodeId(1), true, &mut effects);
+        assert_eq!(completions(&effects), [(Outcome::Fail, ErrorKind::Unreachable)], "nobody is left");
     }
 
     #[test]

@@ -145,7 +145,7 @@ mod tests {
             POST /v3/kv/txn HTTP/1.1
             Host: 127.0.0.1:2379
             Content-Type: application/json
-            Content-Length: 154
+            Content-Length: 134
 
             {"compare":[{"key":"ci8w","target":"VALUE","result":"EQUAL","value":"NQ=="}],"success":[{"requestPut":{"key":"ci8w","value":"Ng=="}}]}"#]]
         .assert_eq(&sent(Request { size: 1, ..Request::cas(0, 5, 6) }));
