@@ -6,11 +6,13 @@
 //! - [`recovery`]: how long a fault was felt, and the longest gap without an `ok`.
 //! - [`lateness`]: whether the load generator was at fault.
 //! - [`Objective`]: what the run must reach, and whether it did.
+//! - [`Paired`]: whether one thing is faster than another, from runs in pairs.
 
 mod histogram;
 pub mod lateness;
 mod measurement;
 mod objective;
+mod paired;
 pub mod recovery;
 mod series;
 
@@ -18,6 +20,7 @@ pub use histogram::{Histogram, Latency, SpectrumPoint};
 pub use lateness::Trust;
 pub use measurement::{FunctionFigures, Measurement, Outcomes};
 pub use objective::{Figures, Judgement, Objective, Standing};
+pub use paired::{CONFIDENCE, Interval, MOST_PAIRS, Paired};
 pub use recovery::{Disturbance, Loop, Recovered, Recovery};
 pub use series::{Series, Span, Window};
 
