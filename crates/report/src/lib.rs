@@ -17,8 +17,8 @@ pub use html::html;
 pub use json::{ParseError, json, parse};
 pub use junit::junit;
 pub use results::{
-    Anomaly, Check, Command, ErrorCount, FORMAT, Fact, Fault, Function, Gap, LatencyUs, Leader, Micros, Objective,
-    Operations, Problem, Rate, Recovery, RecoveryState, Results, Series, Severity, SpectrumPoint, Standing, Verdict,
-    Window,
+    Anomaly, Check, Command, ErrorCount, FORMAT, Fact, Fault, Function, Gap, LatencyUs, Leader, Micros, NodeResources,
+    Objective, Operations, Problem, Rate, Recovery, RecoveryState, Resources, Results, Series, Severity, SpectrumPoint,
+    Standing, Verdict, Window,
 };
 pub use terminal::{Colour, terminal};

@@ -81,6 +81,8 @@ pub struct Results {
     pub leaders: Vec<Leader>,
     /// The load phase over time.
     pub series: Series,
+    /// What the load phase cost; `null` when that was not measured.
+    pub resources: Option<Resources>,
     /// Latency by share of operations.
     pub spectrum: Vec<SpectrumPoint>,
     /// What a reader should know: what was left out, what was cleaned up.
@@ -133,6 +135,7 @@ impl Default for Results {
             errors: Vec::new(),
             leaders: Vec::new(),
             series: Series::default(),
+            resources: None,
             spectrum: Vec::new(),
             notes: Vec::new(),
             repeat: Vec::new(),
@@ -460,6 +463,56 @@ pub struct ErrorCount {
     pub count: u64,
 }
 
+/// What the load phase cost, the wait for its last answers included.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Resources {
+    /// By node.
+    pub nodes: Vec<NodeResources>,
+    /// Processor time of the load generator's thread.
+    pub generator_cpu_seconds: f64,
+    /// Processor time of assize as a whole: the generator, and relays and observation beside it.
+    pub bench_cpu_seconds: f64,
+    /// Processor time of all nodes for each operation that ended `ok`, in microseconds.
+    pub cpu_us_per_ok: Option<f64>,
+    /// Syncs of all nodes for each acknowledged mutation.
+    pub syncs_per_write: Option<f64>,
+}
+
+impl Resources {
+    /// Relates the cost of the nodes to the `ok` operations and to the mutations among them. A ratio is known only when it is
+    /// known of every node.
+    pub fn new(nodes: Vec<NodeResources>, generator: f64, bench: f64, ok: u64, written: u64) -> Resources {
+        let cpu: Option<f64> = nodes.iter().map(|node| node.cpu_seconds).sum();
+        let syncs: Option<u64> = nodes.iter().map(|node| node.syncs).sum();
+        let per = |total: Option<f64>, count: u64| total.filter(|_| count > 0).map(|total| total / count as f64);
+        Resources {
+            cpu_us_per_ok: per(cpu.map(|seconds| seconds * 1e6), ok),
+            syncs_per_write: per(syncs.map(|syncs| syncs as f64), written),
+            nodes,
+            generator_cpu_seconds: generator,
+            bench_cpu_seconds: bench,
+        }
+    }
+
+    /// Processor time of all nodes; `None` unless it is known of every one.
+    pub fn cpu_seconds(&self) -> Option<f64> {
+        self.nodes.iter().map(|node| node.cpu_seconds).sum()
+    }
+}
+
+/// What one node has used.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct NodeResources {
+    /// Which node.
+    pub node: String,
+    /// Processor time, user and system; `null` for a node that assize did not start.
+    pub cpu_seconds: Option<f64>,
+    /// How often it made writes durable; `null` if it does not say.
+    pub syncs: Option<u64>,
+}
+
 /// A leader as it was seen.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
@@ -550,5 +603,21 @@ impl Command {
     /// A command from its two parts.
     pub fn new(what: impl Into<String>, command: impl Into<String>) -> Command {
         Command { what: what.into(), command: command.into() }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn cost_is_known_only_when_every_node_says() {
+        let node = |cpu_seconds, syncs| NodeResources { node: "n1".into(), cpu_seconds, syncs };
+        let known = Resources::new(vec![node(Some(1.0), Some(30)), node(Some(2.0), Some(10))], 0.5, 0.7, 1000, 400);
+        assert_eq!((known.cpu_us_per_ok, known.syncs_per_write), (Some(3000.0), Some(0.1)));
+        let silent = Resources::new(vec![node(Some(1.0), None), node(None, Some(10))], 0.5, 0.7, 1000, 400);
+        assert_eq!((silent.cpu_us_per_ok, silent.syncs_per_write), (None, None));
+        let idle = Resources::new(vec![node(Some(1.0), Some(30))], 0.5, 0.7, 0, 0);
+        assert_eq!((idle.cpu_us_per_ok, idle.syncs_per_write), (None, None));
     }
 }

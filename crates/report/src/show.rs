@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use base::units::{show_count, show_duration};
 
-use crate::results::{Check, Fault, Micros, Recovery, RecoveryState, Results, Standing, Verdict};
+use crate::results::{Check, Fault, Micros, Recovery, RecoveryState, Resources, Results, Standing, Verdict};
 
 /// A character from outside, replaced if it could steer a terminal (controls) or make one text look like another (marks that reorder
 /// text: bidirectional overrides and isolates).
@@ -77,6 +77,18 @@ pub(crate) fn praise(results: &Results) -> Option<String> {
         count => text.push_str(&format!("; under {count} faults")),
     }
     Some(text)
+}
+
+/// `nodes 9.31 s of CPU, 24.1 us per ok; 0.21 syncs per acknowledged write; assize 3.10 s`.
+pub(crate) fn resources(resources: &Resources) -> String {
+    let mut parts = Vec::new();
+    if let Some(cpu) = resources.cpu_seconds() {
+        let each = resources.cpu_us_per_ok.map(|us| format!(", {us:.1} us per ok")).unwrap_or_default();
+        parts.push(format!("nodes {cpu:.2} s of CPU{each}"));
+    }
+    parts.extend(resources.syncs_per_write.map(|syncs| format!("{syncs:.3} syncs per acknowledged write")));
+    parts.push(format!("assize {:.2} s of CPU", resources.bench_cpu_seconds));
+    parts.join("; ")
 }
 
 /// What a check found: `linearizable: valid`.

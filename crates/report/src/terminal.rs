@@ -92,6 +92,9 @@ fn figures(page: &mut Page, results: &Results) {
         let error = |error: &ErrorCount| format!("{} {}", show_count(error.count), error.kind);
         row("errors", results.errors.iter().map(error).collect::<Vec<_>>().join(", "));
     }
+    if let Some(resources) = &results.resources {
+        row("resources", show::resources(resources));
+    }
     for check in &results.checks {
         row("check", format!("{} {}: {}", check.model, check.verdict.name(), show::check(check)));
     }

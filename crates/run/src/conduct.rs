@@ -25,9 +25,10 @@ use crate::event::Event;
 use crate::faults::{Injector, Told};
 use crate::folder::Folder;
 use crate::journal::Journal;
+use crate::meter::Meter;
 use crate::monitor::View;
 use crate::plan::{ClientPlan, Phases, Plan};
-use crate::record::{LeaderRecord, NodeProblem};
+use crate::record::{LeaderRecord, NodeProblem, Usage};
 use crate::stop::Stop;
 
 /// What to run and where to put it.
@@ -83,6 +84,7 @@ fn carry_out(plan: &mut Plan, guard: &Guard, stop: &Stop, journal: &mut Journal<
         phases: plan.phases,
         cluster: &cluster,
         view: &view,
+        meter: Meter::new(&*plan.system, &cluster, &view),
         over: AtomicBool::new(false),
         control: Control::new(),
         stop,
@@ -106,6 +108,7 @@ struct Scene<'a> {
     phases: Phases,
     cluster: &'a Cluster,
     view: &'a View,
+    meter: Meter<'a>,
     /// The monitor may end.
     over: AtomicBool,
     control: Control,
@@ -120,7 +123,7 @@ enum Message {
     Tick(load::Tick),
     Leader(LeaderRecord),
     Fault(Told),
-    Load(Box<StageReport>),
+    Load(Box<StageReport>, Option<Usage>),
     FinalReads(u64, u64),
     Over(Result<(), String>),
 }
@@ -162,6 +165,7 @@ impl Scene<'_> {
             let (to_monitor, to_faults) = (tell.clone(), tell.clone());
             scope.spawn(move || self.monitor(&to_monitor));
             scope.spawn(move || self.inject(&began, &heal, &to_faults));
+            scope.spawn(move || self.watch_meter());
             scope.spawn(move || {
                 let cues = Cues { begin, healed, tell };
                 let done = self.load(options, recorder, generator, &cues);
@@ -192,7 +196,10 @@ impl Scene<'_> {
                 Message::Leader(change) => journal.leader(&change)?,
                 Message::Fault(Told::Began(fault)) => journal.fault_began(&fault)?,
                 Message::Fault(Told::Ended(fault)) => journal.fault_ended(&fault)?,
-                Message::Load(report) => journal.load_ended(&report),
+                Message::Load(report, usage) => {
+                    journal.load_ended(&report);
+                    journal.metrics.usage = usage;
+                }
                 Message::FinalReads(asked, answered) => journal.metrics.final_reads = (asked, answered),
                 Message::Over(done) => return done.map_err(RunError::Unavailable),
             }
@@ -204,6 +211,13 @@ impl Scene<'_> {
             let over = || self.over.load(Ordering::Relaxed);
             let mut told = |change| drop(tell.send(Message::Leader(change)));
             self.view.watch(self.system, &self.cluster.site, self.epoch, &over, &mut told);
+        }
+    }
+
+    fn watch_meter(&self) {
+        // Without faults nothing restarts, and asking would only cost the system time.
+        if !self.faults.is_empty() && self.cluster.clients.enter().is_ok() {
+            self.meter.watch(&|| self.over.load(Ordering::Relaxed));
         }
     }
 
@@ -249,10 +263,12 @@ impl Scene<'_> {
             let _ = cues.tell.send(Message::Phase("warm-up"));
             self.stage(&mut engine, Phase::Warmup, self.phases.warmup, generator, cues)?;
         }
+        self.meter.begin();
         let _ = cues.tell.send(Message::LoadBegan(engine.now()));
         let _ = cues.begin.send(Instant::now());
         let report = self.stage(&mut engine, Phase::Load, self.phases.load, generator, cues)?;
-        let _ = cues.tell.send(Message::Load(Box::new(report)));
+        let usage = self.meter.end(report.machine.cpu);
+        let _ = cues.tell.send(Message::Load(Box::new(report), usage));
         let _ = cues.healed.recv();
         if self.phases.final_reads && !self.control.is_stopped() {
             self.settle(cues);

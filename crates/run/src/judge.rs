@@ -11,7 +11,7 @@ use report::{Command, Fact, Results, Severity, Verdict};
 
 use crate::error::RunError;
 use crate::folder::Folder;
-use crate::record::{FaultRecord, LeaderRecord, Metrics, RunRecord};
+use crate::record::{FaultRecord, LeaderRecord, Metrics, RunRecord, Usage};
 
 /// Judges a run folder and writes `results.json`, `report.html` and `junit.xml` into it.
 ///
@@ -66,6 +66,8 @@ impl Case {
         let trust = self.trust();
         let lateness = self.metrics.as_ref().map(|metrics| metrics.lateness.clone()).unwrap_or_default();
         results.measured(&measured, &lateness, &trust);
+        results.resources =
+            self.metrics.as_ref().and_then(|metrics| metrics.usage.as_ref()).map(|usage| resources(usage, &measured));
         results.checks = vec![model_check(&check, seconds), self.nodes_check()];
         results.anomalies = check.anomalies.iter().map(|found| anomaly(&check, found)).collect();
         let lost = self.lost_writes();
@@ -247,6 +249,19 @@ impl Case {
             read.node
         )
     }
+}
+
+/// What the load phase cost, for each operation that it brought about.
+fn resources(usage: &Usage, measured: &Measurement) -> report::Resources {
+    let nodes = usage.nodes.iter().map(|(node, usage)| report::NodeResources {
+        node: node.clone(),
+        cpu_seconds: usage.cpu_ns.map(|nanos| nanos as f64 / 1e9),
+        syncs: usage.syncs,
+    });
+    let writes = measured.functions.iter().filter(|(function, _)| function.is_mutation());
+    let written = writes.map(|(_, figures)| figures.outcomes.ok).sum();
+    let (generator, bench) = (usage.generator_cpu_ns as f64 / 1e9, usage.bench_cpu_ns as f64 / 1e9);
+    report::Resources::new(nodes.collect(), generator, bench, measured.outcomes.ok, written)
 }
 
 fn model_check(check: &check::Report, seconds: f64) -> report::Check {

@@ -15,6 +15,7 @@ mod folder;
 mod journal;
 pub mod judge;
 mod machine;
+mod meter;
 mod monitor;
 mod owner;
 pub mod plan;

@@ -44,6 +44,11 @@ impl View {
         }
     }
 
+    /// Whether a fault has killed or paused the node.
+    pub fn is_away(&self, node: NodeId) -> bool {
+        self.lock().away.contains(&node)
+    }
+
     /// Every change of leader so far, in order.
     pub fn leaders(&self) -> Vec<LeaderRecord> {
         self.lock().leaders.clone()

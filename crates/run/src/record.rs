@@ -109,4 +109,28 @@ pub struct Metrics {
     pub problems: Vec<NodeProblem>,
     /// Gauges of each node at the end of the load phase (what the system reports of itself).
     pub gauges: BTreeMap<String, BTreeMap<String, u64>>,
+    /// What the load phase cost.
+    pub usage: Option<Usage>,
+}
+
+/// What the load phase cost.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Usage {
+    /// How long was counted, the wait for the last answers included.
+    pub span_ns: u64,
+    /// By node.
+    pub nodes: BTreeMap<String, NodeUsage>,
+    /// Processor time of the load engine's thread.
+    pub generator_cpu_ns: u64,
+    /// Processor time of assize as a whole: the engine, and relays and monitor beside it.
+    pub bench_cpu_ns: u64,
+}
+
+/// What one node has used.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct NodeUsage {
+    /// Processor time, user and system, of all its processes; unknown for a system that assize did not start.
+    pub cpu_ns: Option<u64>,
+    /// How often it made writes durable; unknown if it does not say.
+    pub syncs: Option<u64>,
 }

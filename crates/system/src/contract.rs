@@ -122,6 +122,12 @@ pub trait System: Send + Sync {
         None
     }
 
+    /// How often the node has made writes durable since its process began (write-ahead log, where it tells them apart);
+    /// `None` if it does not say.
+    fn syncs(&self, _node: NodeId, _site: &Site) -> Option<u64> {
+        None
+    }
+
     /// Which functions its client can do.
     fn functions(&self) -> Vec<Function> {
         Function::ALL.to_vec()

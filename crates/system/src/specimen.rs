@@ -185,6 +185,10 @@ impl System for Specimen {
         Some(Observed { leads: seen.role == self.info.leader, epoch: seen.epoch, gauges })
     }
 
+    fn syncs(&self, node: NodeId, site: &Site) -> Option<u64> {
+        host::probe(site.address(node, CLIENT_PORT), PROBE_LIMIT).ok().map(|seen| seen.fsyncs)
+    }
+
     fn client(&self, group: u32, site: &Site) -> Box<dyn Client> {
         let rng = site.seed.derive("client").nth(u64::from(group)).rng();
         (self.info.client)(&self.parameters, self.nodes, rng).expect("the plan's reader accepted the parameters")

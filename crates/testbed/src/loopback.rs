@@ -137,6 +137,10 @@ impl Testbed for Loopback {
         self.nodes.exit_status(node)
     }
 
+    fn cpu(&mut self, node: NodeId) -> Duration {
+        self.nodes.cpu(node)
+    }
+
     fn stop_all(&mut self, grace: Duration) -> Result<Vec<Evidence>> {
         self.nodes.stop_all(grace)
     }

@@ -292,6 +292,10 @@ impl Testbed for Namespaces {
         self.nodes.exit_status(node)
     }
 
+    fn cpu(&mut self, node: NodeId) -> Duration {
+        self.nodes.cpu(node)
+    }
+
     fn stop_all(&mut self, grace: Duration) -> Result<Vec<Evidence>> {
         self.nodes.stop_all(grace)
     }

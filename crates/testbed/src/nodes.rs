@@ -41,6 +41,8 @@ struct Slot {
     /// When the node's very first process started: nothing older belongs to it, and need not be looked at closely.
     born: Option<u64>,
     spec: NodeSpec,
+    /// Processor time of each process as it was last seen, by number and start.
+    spent: BTreeMap<(u32, u64), Duration>,
 }
 
 impl Nodes {
@@ -59,6 +61,7 @@ impl Nodes {
             return Err(Error::State(format!("{node} is already running")));
         }
         let (starts, born) = self.slots.get(&node).map_or((1, None), |slot| (slot.starts + 1, slot.born));
+        let spent = self.slots.get_mut(&node).map(|slot| std::mem::take(&mut slot.spent)).unwrap_or_default();
         let command = self.command(node, spec, starts)?;
         let network = self.networks.get(&node).map(|(network, _)| network.clone());
         let spawned = self.supervisor.spawn(command, network);
@@ -66,7 +69,7 @@ impl Nodes {
         let pid = child.id();
         let process = Process::look(pid);
         let born = born.or(process.map(|process| process.start));
-        self.slots.insert(node, Slot { child, exit: None, starts, born, spec: spec.clone() });
+        self.slots.insert(node, Slot { child, exit: None, starts, born, spec: spec.clone(), spent });
         if let Some(process) = process {
             let recorded = self.tag.record(|entry| entry.add_process(process));
             // The run was cleaned up meanwhile: nothing of it may go on.
@@ -82,6 +85,7 @@ impl Nodes {
     }
 
     pub fn kill(&mut self, node: NodeId) -> Result<Evidence> {
+        self.account(node);
         let (pids, left) = process::kill_until_gone(|| self.find(node), PATIENCE);
         if let Some(process) = left.first() {
             return Err(Error::State(format!(
@@ -110,6 +114,19 @@ impl Nodes {
             // The first process may have been a script that left a daemon behind.
             Some(_) => !self.find(node).is_empty(),
         }
+    }
+
+    /// Processor time of all its processes so far.
+    pub fn cpu(&mut self, node: NodeId) -> Duration {
+        self.account(node);
+        self.slots.get(&node).map_or(Duration::ZERO, |slot| slot.spent.values().sum())
+    }
+
+    /// Looks at what its living processes have used.
+    fn account(&mut self, node: NodeId) {
+        let found = self.find(node);
+        let Some(slot) = self.slots.get_mut(&node) else { return };
+        found.iter().for_each(|process| slot.account(process));
     }
 
     pub fn exit_status(&mut self, node: NodeId) -> Option<Exit> {
@@ -158,6 +175,10 @@ impl Nodes {
     /// Collects the child if it has ended, so that it does not stay behind as a zombie.
     fn collect(&mut self, node: NodeId) {
         let Some(slot) = self.slots.get_mut(&node).filter(|slot| slot.exit.is_none()) else { return };
+        // Once it is collected, nobody knows what it has used.
+        if let Some(ended) = Process::look(slot.child.id()).filter(|process| !process.is_alive()) {
+            slot.account(&ended);
+        }
         if let Ok(Some(status)) = slot.child.try_wait() {
             slot.exit = Some(status.into());
         }
@@ -197,6 +218,14 @@ impl Nodes {
         command.env(RUN_VARIABLE, self.tag.run()).env(NODE_VARIABLE, node.to_string());
         command.stdin(Stdio::null()).stdout(log).stderr(errors);
         Ok(command)
+    }
+}
+
+impl Slot {
+    fn account(&mut self, process: &Process) {
+        if let Some(cpu) = process.cpu() {
+            self.spent.insert((process.pid, process.start), cpu);
+        }
     }
 }
 

@@ -29,6 +29,13 @@ impl Process {
         Process::look(std::process::id())
     }
 
+    /// Processor time, user and system, of all its threads, those that ended too. A zombie still has it.
+    pub fn cpu(&self) -> Option<Duration> {
+        let text = fs::read_to_string(format!("/proc/{}/stat", self.pid)).ok()?;
+        let ticks = parse_stat(self.pid, &text).filter(|now| now.start == self.start).and(parse_ticks(&text))?;
+        Some(Duration::from_secs(1) * ticks / rustix::param::clock_ticks_per_second() as u32)
+    }
+
     /// Whether it still executes, or could. A zombie does not.
     pub fn is_alive(&self) -> bool {
         !matches!(self.state, 'Z' | 'X')
@@ -98,6 +105,13 @@ fn parse_stat(pid: u32, text: &str) -> Option<Process> {
     })
 }
 
+/// User and system time in clock ticks: proc(5), fields 14 and 15. A process cannot reach 2^32 of them in a run.
+fn parse_ticks(text: &str) -> Option<u32> {
+    let (_, rest) = text.rsplit_once(')')?;
+    let mut fields = rest.split_whitespace().skip(11).map_while(|field| field.parse::<u32>().ok());
+    Some(fields.next()? + fields.next()?)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -107,6 +121,13 @@ mod tests {
         let text = "7 (a) S (b) T 1 7 9 0 -1 4194560 1 0 0 0 0 0 0 0 20 0 1 0 4242 0 0";
         assert_eq!(parse_stat(7, text), Some(Process { pid: 7, state: 'T', session: 9, start: 4242 }));
         assert_eq!(parse_stat(7, "7 (cut"), None);
+    }
+
+    #[test]
+    fn processor_time_is_user_and_system() {
+        let text = "7 (a) S (b) T 1 7 9 0 -1 4194560 1 0 0 0 30 12 5 6 20 0 1 0 4242 0 0";
+        assert_eq!(parse_ticks(text), Some(42));
+        assert_eq!(parse_ticks("7 (cut) R 1 2"), None);
     }
 
     #[test]

@@ -54,6 +54,10 @@ pub trait Testbed: Send {
     /// How the node's first process ended, if it has.
     fn exit_status(&mut self, node: NodeId) -> Option<Exit>;
 
+    /// Processor time, user and system, that the node's processes have used since it was first started: restarts included, and the end
+    /// of a process that the bench killed or collected itself. Counted by the kernel in hundredths of a second.
+    fn cpu(&mut self, node: NodeId) -> Duration;
+
     /// SIGTERM to every node, SIGKILL to what is left after `grace`.
     fn stop_all(&mut self, grace: Duration) -> Result<Vec<Evidence>>;
 

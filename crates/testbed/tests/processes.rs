@@ -34,6 +34,22 @@ fn a_killed_node_is_gone_with_all_it_started() {
 }
 
 #[test]
+fn processor_time_goes_on_over_a_kill_and_a_restart() {
+    let stage = Stage::new();
+    let guard = stage.register(&run_id("cpu"));
+    let mut bed = loopback(&guard);
+    assert_eq!(bed.cpu(N1), Duration::ZERO, "it was never started");
+    let busy = Duration::from_millis(50);
+    bed.start(N1, &stage.shell("while :; do :; done")).unwrap();
+    eventually("it has used some", || bed.cpu(N1) >= busy);
+    bed.kill(N1).unwrap();
+    let first = bed.cpu(N1);
+    assert!(first >= busy, "a kill does not forget: {first:?}");
+    bed.restart(N1).unwrap();
+    eventually("the second life is added", || bed.cpu(N1) >= first + busy);
+}
+
+#[test]
 fn a_paused_node_is_stopped_and_goes_on() {
     let stage = Stage::new();
     let guard = stage.register(&run_id("pause"));

@@ -24,6 +24,7 @@ pub fn html(results: &Results) -> String {
         timeline::faults(results),
         spectrum::spectrum(results),
         sections::outcomes(results),
+        sections::resources(results),
         sections::method(results),
         sections::plan(results),
         sections::facts(results),

@@ -138,6 +138,28 @@ pub(crate) fn outcomes(results: &Results) -> String {
     section("outcomes", "Outcomes", &content)
 }
 
+/// What the load phase cost, node by node.
+pub(crate) fn resources(results: &Results) -> String {
+    let Some(resources) = &results.resources else { return String::new() };
+    let cpu = |seconds: Option<f64>| seconds.map_or("-".into(), |seconds| format!("{seconds:.2} s"));
+    let row = |name: &str, seconds: String, syncs: String| {
+        let name = escape(name);
+        format!(
+            "<tr><th scope=\"row\">{name}</th><td class=\"number\">{seconds}</td><td class=\"number\">{syncs}</td></tr>\n"
+        )
+    };
+    let count = |syncs: Option<u64>| syncs.map_or("-".into(), show_count);
+    let mut rows: String =
+        resources.nodes.iter().map(|node| row(&node.node, cpu(node.cpu_seconds), count(node.syncs))).collect();
+    rows.push_str(&row("assize", cpu(Some(resources.bench_cpu_seconds)), String::new()));
+    let content = format!(
+        "<p class=\"what\">In the load phase: {}.</p>\n<div class=\"scroll\"><table class=\"figures-by\"><thead><tr><th></th>\
+         <th scope=\"col\">CPU time</th><th scope=\"col\">syncs</th></tr></thead><tbody>{rows}</tbody></table></div>\n",
+        escape(&show::resources(resources))
+    );
+    section("resources", "Resources", &content)
+}
+
 fn bar(operations: &Operations) -> String {
     let all = operations.asked() as f64;
     let parts = [("ok", operations.ok), ("fail", operations.fail), ("info", operations.info)];

@@ -127,6 +127,12 @@ impl System for Etcd {
         Some(Observed { leads: leader == member, epoch, gauges: Vec::new() })
     }
 
+    /// Syncs of the write-ahead log. Commits of the backend, ten a second, are not counted.
+    fn syncs(&self, node: NodeId, site: &Site) -> Option<u64> {
+        let answer = probe::exchange(self.client_address(node, site), "GET", "/metrics", b"", PROBE_LIMIT).ok()?;
+        counter(&String::from_utf8_lossy(&answer.body), "etcd_disk_wal_fsync_duration_seconds_count")
+    }
+
     fn client(&self, _group: u32, site: &Site) -> Box<dyn Client> {
         let hosts = self.endpoints(site).iter().map(SocketAddr::to_string).collect();
         let gateway = Gateway::new(hosts, site.prefix.clone(), self.serializable);
@@ -134,10 +140,28 @@ impl System for Etcd {
     }
 }
 
+/// A counter without labels in Prometheus' text format; etcd writes large ones as `1.234567e+06`.
+fn counter(metrics: &str, name: &str) -> Option<u64> {
+    let value = |line: &str| line.strip_prefix(name)?.strip_prefix(' ')?.trim().parse::<f64>().ok();
+    metrics.lines().find_map(value).map(|count| count as u64)
+}
+
 /// What is needed to run etcd and not here.
 pub fn missing() -> Vec<Missing> {
     match find_program("etcd") {
         Some(_) => Vec::new(),
         None => vec![Missing { what: "program `etcd`".into(), way_out: "apt-get install etcd-server".into() }],
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_counter_is_found_by_its_whole_name() {
+        let text = "# TYPE fsync histogram\nfsync_bucket{le=\"1\"} 3\nfsync_count_total 9\nfsync_count 1.234567e+06\n";
+        assert_eq!(counter(text, "fsync_count"), Some(1_234_567));
+        assert_eq!(counter(text, "fsync"), None);
     }
 }
