@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use plan::reference::{Section, markdown};
+use plan::reference::markdown;
 
 use crate::exit::{self, Exit};
 
@@ -33,17 +33,13 @@ fn pages() -> Vec<(&'static str, String)> {
 }
 
 fn plans() -> String {
-    let mut sections: Vec<Section> = run::plan::SECTIONS.to_vec();
-    sections.extend(system::sections());
-    sections.extend(workload::sections());
-    sections.extend(fault::reference());
     let built_in: String =
         run::plans::PLANS.iter().map(|plan| format!("- `{}`: {}\n", plan.name, plan.about())).collect();
     format!(
         "# Plans\n\nA plan is a TOML file. Durations are written `250ms`, rates `500/s`, shares `5%`, sizes `256B`. \
          `extends = \"other.toml\"` lays a plan on top of another. `--set load.rate=2k/s` overrides a setting.\n\n\
          ## Built-in plans\n\n{built_in}\n{}",
-        markdown(&sections)
+        markdown(&run::plan::sections())
     )
 }
 

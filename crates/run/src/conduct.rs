@@ -27,7 +27,7 @@ use crate::folder::Folder;
 use crate::journal::Journal;
 use crate::meter::Meter;
 use crate::monitor::View;
-use crate::plan::{ClientPlan, Phases, Plan};
+use crate::plan::{Phases, Plan};
 use crate::record::{LeaderRecord, NodeProblem, Usage};
 use crate::stop::Stop;
 
@@ -235,18 +235,16 @@ impl Scene<'_> {
         let _ = healed.send(());
     }
 
-    fn engine_options(&self, client: &ClientPlan, seed: Seed) -> EngineOptions {
-        let clients = (0..client.connections as u32).map(|group| self.system.client(group, &self.cluster.site));
+    fn engine_options(&self, settings: &load::Settings, seed: Seed) -> EngineOptions {
+        // Made ahead: the engine's factory may not borrow the system. It takes as many as it needs.
+        let groups = settings.connections.unwrap_or(settings.processes).min(settings.processes) as u32;
+        let clients = (0..groups).map(|group| self.system.client(group, &self.cluster.site));
         let mut clients: Vec<_> = clients.map(Some).collect();
         let make = move |group: usize| clients[group].take().expect("each group's client is made once");
-        EngineOptions {
-            processes: client.processes,
-            connections: Some(client.connections),
-            timeout: client.timeout,
-            target: client.target,
-            seed: seed.derive("targets"),
-            ..EngineOptions::new(self.system.endpoints(&self.cluster.site), make)
-        }
+        let mut options = EngineOptions::new(self.system.endpoints(&self.cluster.site), make);
+        settings.apply(&mut options);
+        options.seed = seed.derive("targets");
+        options
     }
 
     /// The load engine's part, on its own thread: warm-up, load, and after the heal the final reads.

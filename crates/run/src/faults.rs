@@ -118,6 +118,10 @@ impl Injector<'_> {
         proof.links = evidence.iter().any(|found| found.link && found.holds);
         record.end_ns = self.now().nanos();
         record.evidence.extend(evidence.iter().filter(|found| found.is_told()).map(|found| found.text.clone()));
+        let elected = self.view.leaders().into_iter().filter(|leader| leader.at_ns > record.start_ns);
+        record.evidence.extend(elected.map(|leader| {
+            format!("{} leads since {:.1} s, epoch {}", leader.node, Time(leader.at_ns).seconds(), leader.epoch)
+        }));
         let on_links = changes.iter().any(|change| matches!(change, Change::Link { .. }));
         record.proven = proof.processes && (!on_links || proof.links);
         tell(Told::Ended(record));

@@ -23,7 +23,7 @@ pub struct Plan {
     /// Whether links on loopback run through relays, which can break them.
     pub relays: bool,
     /// Who asks.
-    pub client: ClientPlan,
+    pub client: load::Settings,
     /// What is asked.
     pub generator: Box<dyn Generator>,
     /// When it is asked.
@@ -49,19 +49,6 @@ pub enum TestbedKind {
     Namespaces,
     /// Namespaces if they can be had, else loopback.
     Auto,
-}
-
-/// Who asks.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct ClientPlan {
-    /// Logical processes: at most so many operations are under way.
-    pub processes: usize,
-    /// Connection groups that they share.
-    pub connections: usize,
-    /// How long an operation may take, from when it is due.
-    pub timeout: Duration,
-    /// Which node is asked.
-    pub target: load::TargetPolicy,
 }
 
 /// How long each phase is.
@@ -118,7 +105,7 @@ struct Parts {
     testbed: TestbedKind,
     relays: bool,
     system: Box<dyn System>,
-    client: ClientPlan,
+    client: load::Settings,
     generator: Box<dyn Generator>,
     profile: Profile,
     faults: Vec<Injection>,
@@ -141,7 +128,7 @@ impl Parts {
         let phases = Phases::from_plan(&root.section("phases"), system.as_deref());
         let generator = Workload::from_plan(&root.section("workload"), seed.derive("workload"));
         let profile = Profile::from_plan(&root.section("load"), seed.derive("load"));
-        let client = ClientPlan::from_plan(&root.section("client"), profile.as_ref());
+        let client = client(&root.section("client"), profile.as_ref());
         let nodes = system.as_ref().map_or(1, |system| system.nodes());
         let faults =
             fault::Schedule::from_plan(&root.section("faults"), seed.derive("faults"), phases.load, nodes).injections;
@@ -154,7 +141,7 @@ impl Parts {
             testbed,
             relays,
             system,
-            client,
+            client: client?,
             generator,
             profile: profile?,
             faults,
@@ -211,22 +198,13 @@ impl Phases {
     }
 }
 
-impl ClientPlan {
-    fn from_plan(table: &Table<'_>, profile: Option<&Profile>) -> ClientPlan {
-        let processes = match profile {
-            Some(Profile::Closed { processes, .. }) => *processes,
-            _ => table.or("processes", 32),
-        };
-        if processes == 0 {
-            table.error("processes", "nobody asks anything with 0 processes", "write at least 1");
-        }
-        ClientPlan {
-            processes,
-            connections: table.or("connections", processes),
-            timeout: table.or("timeout", Duration::from_secs(1)),
-            target: table.choice_or("target", load::TargetPolicy::NAMES, "any"),
-        }
+/// Who asks; a closed loop says itself how many.
+fn client(table: &Table<'_>, profile: Option<&Profile>) -> Option<load::Settings> {
+    let mut settings = load::Settings::from_plan(table)?;
+    if let Some(Profile::Closed { processes, .. }) = profile {
+        settings.processes = settings.processes.max(*processes);
     }
+    Some(settings)
 }
 
 fn objectives(table: &Table<'_>) -> Vec<Objective> {
@@ -251,8 +229,20 @@ fn objectives(table: &Table<'_>) -> Vec<Objective> {
     all
 }
 
-/// The sections that this crate reads, for the reference pages.
-pub const SECTIONS: &[Section] = &[
+/// Every section of a plan, in the order of the flow, for the reference pages.
+pub fn sections() -> Vec<Section> {
+    let mut sections = vec![SECTIONS[0]];
+    sections.extend(system::sections());
+    sections.push(load::CLIENT);
+    sections.extend(workload::sections());
+    sections.extend(workload::LOAD.iter().copied());
+    sections.extend(fault::reference());
+    sections.extend(&SECTIONS[1..]);
+    sections
+}
+
+/// The sections that this crate reads: the plan as a whole, then the others.
+const SECTIONS: &[Section] = &[
     Section {
         when: None,
         path: "",
@@ -276,43 +266,6 @@ pub const SECTIONS: &[Section] = &[
                 kind: "true or false",
                 default: "`true`",
                 about: "whether links on loopback run through relays, which can break them",
-            },
-        ],
-    },
-    Section {
-        when: None,
-        path: "client",
-        about: "Who asks.",
-        fields: &[
-            Field {
-                key: "kind",
-                kind: "`http`",
-                default: "the system's own",
-                about: "for a system of one's own: templates of HTTP requests",
-            },
-            Field {
-                key: "processes",
-                kind: "number",
-                default: "`32`",
-                about: "logical clients: at most so many operations are under way",
-            },
-            Field {
-                key: "connections",
-                kind: "number",
-                default: "as `processes`",
-                about: "connection groups that they share",
-            },
-            Field {
-                key: "timeout",
-                kind: "duration",
-                default: "`\"1s\"`",
-                about: "how long an operation may take, from when it is due",
-            },
-            Field {
-                key: "target",
-                kind: "`any`, `fixed`, `rotating` or `leader`",
-                default: "`any`",
-                about: "which node is asked",
             },
         ],
     },
@@ -378,3 +331,32 @@ pub const SECTIONS: &[Section] = &[
         ],
     },
 ];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_built_in_plan_is_read_and_every_setting_is_documented() {
+        for plan in crate::plans::PLANS {
+            let name = format!("plans/{}.toml", plan.name);
+            let document = Document::parse_with(&name, plan.text, &crate::plans::load).expect("parses");
+            assert!(Parts::read(&document).is_some(), "{name}");
+            document.finish().unwrap_or_else(|wrong| panic!("{wrong}"));
+            assert_eq!(plan::reference::undocumented(&document, &sections()), [""; 0], "{name}");
+        }
+    }
+
+    #[test]
+    fn the_effective_plan_is_its_own_effective_plan() {
+        for plan in crate::plans::PLANS {
+            let name = format!("plans/{}.toml", plan.name);
+            let first =
+                read(&Source { name: &name, text: plan.text, seed: Some(7), ..Source::default() }).expect("reads");
+            let source = Source { name: "plan.toml", text: &first.effective, ..Source::default() };
+            let second = read(&source).unwrap_or_else(|wrong| panic!("{name}: {wrong}"));
+            assert_eq!(second.effective, first.effective, "{name}");
+            assert_eq!(second.faults, first.faults, "{name}");
+        }
+    }
+}

@@ -74,7 +74,7 @@ pub fn sections() -> Vec<Section> {
             fields: specimen.parameters,
         });
     }
-    sections.extend([ETCD, COMMAND, ENDPOINTS, TEMPLATE]);
+    sections.extend([ETCD, COMMAND, ENDPOINTS, CLIENT, TEMPLATE]);
     sections
 }
 
@@ -138,6 +138,18 @@ const ENDPOINTS: Section = Section {
     when: Some(("kind", "endpoints")),
     about: "A system that runs already: every run uses keys of its own, and its processes are left alone.",
     fields: &[field("endpoints", "list of addresses", "required", "where it is asked, one address a node")],
+};
+
+const CLIENT: Section = Section {
+    path: "client",
+    when: Some(("kind", "http")),
+    about: "The client of your own system.",
+    fields: &[
+        field("kind", "`http`", "`\"http\"`", "how it is asked"),
+        field("get", "a section", "none", "see `[client.get]`"),
+        field("put", "a section", "none", "see `[client.get]`"),
+        field("cas", "a section", "none", "see `[client.get]`"),
+    ],
 };
 
 const TEMPLATE: Section = Section {
