@@ -12,6 +12,7 @@ Examples:
   assize                                   the default plan: five nodes of our own store, faults, verdict, report
   assize run plans/etcd.toml --seed 7      a real etcd cluster under the same workload
   assize run my.toml --set load.rate=2k/s --times 20
+  assize compare a.toml b.toml             which of two plans is faster, and whether that is chance
   assize check runs/latest history.edn     the verdict again, or on a history from elsewhere
   assize new system mystore                a plan for your own system, to fill in
 ";
@@ -63,6 +64,24 @@ Prints a line for each and ends with the worst. Examples:
         /// One JSON object a line
         #[arg(long)]
         json: bool,
+    },
+    /// Run two plans in turn and say which is faster, with statistics of runs in pairs
+    #[command(after_help = "\
+The run is the unit: both plans run in turn (A B A B) with the same seeds, each pair is compared within itself, and a
+difference is called one only if an exact test finds it unlikely to be chance (p < 5 %), which takes at least six pairs.
+A plan compared with itself shows how noisy the machine is. Both must be valid: figures of a store that loses writes are none.
+
+Examples:
+  assize compare plans/bench/etcd.toml plans/bench/raft-kv.toml
+  assize compare before.toml after.toml --times 10 --set phases.load=5s
+  assize compare a.toml b.toml --json | jq '.figures[] | {name, found}'")]
+    Compare {
+        /// The plan that the other one is measured against (A): a file, or the name of a built-in plan
+        baseline: String,
+        /// The plan that is measured (B)
+        candidate: String,
+        #[command(flatten)]
+        options: CompareOptions,
     },
     /// Write the report of a run again
     Report {
@@ -141,6 +160,26 @@ pub struct RunOptions {
     pub quiet: bool,
     /// Print the event stream, one JSON object a line
     #[arg(long, conflicts_with = "quiet")]
+    pub json: bool,
+    /// Where run folders go
+    #[arg(long, value_name = "FOLDER", default_value = "runs")]
+    pub runs: PathBuf,
+}
+
+/// How to compare.
+#[derive(Args, Debug, Clone)]
+pub struct CompareOptions {
+    /// How many pairs of runs; below six no difference can be told from chance
+    #[arg(long, value_name = "N", default_value_t = 6, value_parser = clap::value_parser!(u32).range(1..=measure::MOST_PAIRS as i64))]
+    pub times: u32,
+    /// The seed of the first pair; those of the others follow
+    #[arg(long)]
+    pub seed: Option<u64>,
+    /// Override a setting of both plans, like `phases.load=5s`; can be repeated
+    #[arg(long = "set", value_name = "KEY=VALUE")]
+    pub set: Vec<String>,
+    /// Print the comparison as one JSON object
+    #[arg(long)]
     pub json: bool,
     /// Where run folders go
     #[arg(long, value_name = "FOLDER", default_value = "runs")]

@@ -2,6 +2,7 @@
 
 mod arguments;
 mod check;
+mod compare;
 mod exit;
 mod list;
 mod new;
@@ -42,6 +43,7 @@ fn dispatch(arguments: Arguments) -> Exit {
         None => run::command(None, &arguments.run),
         Some(Command::Run { plan, options }) => run::command(plan.as_deref(), &options),
         Some(Command::Check { paths, model, json }) => check::command(&paths, &model, json),
+        Some(Command::Compare { baseline, candidate, options }) => compare::command(&baseline, &candidate, &options),
         Some(Command::Report { run, open }) => report(&run, open),
         Some(Command::Export { run, format }) => export(&run, format),
         Some(Command::Clean) => clean(),

@@ -135,8 +135,8 @@ pub fn worse(a: Exit, b: Exit) -> Exit {
     if rank(b) > rank(a) { b } else { a }
 }
 
-/// A file, or the name of a built-in plan.
-fn plan_text(name: &str) -> Result<(String, String), RunError> {
+/// Name and text of a plan: a file, or the name of a built-in plan.
+pub fn plan_text(name: &str) -> Result<(String, String), RunError> {
     match std::fs::read_to_string(name) {
         Ok(text) => Ok((name.to_string(), text)),
         Err(error) => match run::plans::find(name) {
@@ -156,7 +156,8 @@ fn unknown_plan(name: &str) -> String {
     format!("there is no plan `{name}`, neither a file nor a built-in one; {help}")
 }
 
-fn overrides(set: &[String]) -> Result<Vec<(String, String)>, String> {
+/// Takes `KEY=VALUE` apart.
+pub fn overrides(set: &[String]) -> Result<Vec<(String, String)>, String> {
     let pair = |text: &String| match text.split_once('=') {
         Some((key, value)) if !key.trim().is_empty() => Ok((key.trim().to_string(), value.trim().to_string())),
         _ => Err(format!("`--set {text}` has no value; write it like `--set load.rate=2k/s`")),

@@ -3,9 +3,11 @@
 //! - [`plan`]: a whole plan, each section read by its stage; [`plans`]: those built into the binary.
 //! - [`conduct`]: deploy, load, break, heal, settle, read, stop; then [`judge`].
 //! - [`judge()`](judge::judge): from a run folder to results, the same now and later.
+//! - [`compare`]: two plans side by side, from runs in pairs.
 //! - [`Event`]: what every view reads while a run goes on.
 //! - [`Folder`]: the run folder; [`record`]: what a run writes about itself.
 
+pub mod compare;
 mod conduct;
 mod deploy;
 mod error;
