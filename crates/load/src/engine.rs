@@ -28,6 +28,7 @@ pub struct Engine {
     clock: Clock,
     nodes: usize,
     target: TargetPolicy,
+    redirects: bool,
     timeout: Duration,
     spin: Duration,
     seed: Seed,
@@ -56,6 +57,7 @@ impl Engine {
             recorder: recorder.into(),
             clock,
             target: options.target,
+            redirects: options.redirects,
             timeout: options.timeout,
             spin: options.spin.budget(),
             seed: options.seed.derive("targets"),
@@ -295,13 +297,14 @@ impl<'e, 's> Running<'e, 's> {
     }
 
     fn target(&self, index: u64, process: u32) -> Target {
-        let nodes = self.engine.nodes;
-        match self.engine.target {
-            TargetPolicy::Any => Target::Node(node(mix(self.engine.seed.0, index), nodes)),
-            TargetPolicy::Fixed => Target::Node(node(u64::from(process), nodes)),
-            TargetPolicy::Rotating => Target::Node(node(self.engine.processes.get(process).turn, nodes)),
-            TargetPolicy::Leader => Target::Leader,
-        }
+        let turn = match self.engine.target {
+            TargetPolicy::Any => mix(self.engine.seed.0, index),
+            TargetPolicy::Fixed => u64::from(process),
+            TargetPolicy::Rotating => self.engine.processes.get(process).turn,
+            TargetPolicy::Leader => return Target::Leader,
+        };
+        let node = node(turn, self.engine.nodes);
+        if self.engine.redirects { Target::Node(node) } else { Target::Only(node) }
     }
 
     /// Takes in what the clients completed.

@@ -21,6 +21,8 @@ pub struct EngineOptions {
     pub connect_timeout: Duration,
     /// Which node is asked first.
     pub target: TargetPolicy,
+    /// Whether a client may go on to another node when the asked one sends it there or cannot be reached.
+    pub redirects: bool,
     /// Whether to spin before an arrival.
     pub spin: Spin,
     /// Decides the random choices of `target`.
@@ -41,6 +43,7 @@ impl EngineOptions {
             timeout: Duration::from_secs(5),
             connect_timeout: Duration::from_secs(1),
             target: TargetPolicy::Leader,
+            redirects: true,
             spin: Spin::Auto,
             seed: Seed::default(),
         }

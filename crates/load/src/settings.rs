@@ -18,6 +18,8 @@ pub struct Settings {
     pub connect_timeout: Duration,
     /// See [`EngineOptions::target`].
     pub target: TargetPolicy,
+    /// See [`EngineOptions::redirects`].
+    pub redirects: bool,
     /// See [`EngineOptions::spin`].
     pub spin: Spin,
 }
@@ -59,6 +61,12 @@ pub const CLIENT: Section = Section {
             about: "Which node is asked first: the leader as far as known, a random one, process i node i, or the same until it fails.",
         },
         Field {
+            key: "redirects",
+            kind: "`true` or `false`",
+            default: "true",
+            about: "Whether an operation goes on to another node when the asked one sends it there or cannot be reached. With `leader` it always does.",
+        },
+        Field {
             key: "spin",
             kind: "`auto`, `off` or `on`",
             default: "\"auto\"",
@@ -76,6 +84,7 @@ impl Settings {
             timeout: section.or("timeout", Duration::from_secs(2)),
             connect_timeout: section.or("connect_timeout", Duration::from_secs(1)),
             target: section.choice_or("target", TargetPolicy::NAMES, "leader"),
+            redirects: section.or("redirects", true),
             spin: section.choice_or("spin", Spin::NAMES, "auto"),
         };
         let wrong = [
@@ -101,6 +110,7 @@ impl Settings {
         options.timeout = self.timeout;
         options.connect_timeout = self.connect_timeout;
         options.target = self.target;
+        options.redirects = self.redirects;
         options.spin = self.spin;
     }
 }
@@ -122,6 +132,7 @@ mod tests {
             timeout: Duration::from_millis(500),
             connect_timeout: Duration::from_secs(1),
             target: TargetPolicy::Any,
+            redirects: true,
             spin: Spin::Auto,
         };
         assert_eq!(settings, expected);
