@@ -137,6 +137,27 @@ struct Cues {
     tell: Sender<Message>,
 }
 
+/// Ends the threads of a run when the conductor leaves the scene, also by a panic: the scope waits for them.
+struct Halt<'a>(&'a Scene<'a>);
+
+impl Drop for Halt<'_> {
+    fn drop(&mut self) {
+        self.0.control.abort();
+        self.0.over.store(true, Ordering::Relaxed);
+    }
+}
+
+/// Tells the conductor when a thread panics; it would wait for the others until the load is over, or for ever.
+struct Alarm<'a>(&'a Sender<Message>);
+
+impl Drop for Alarm<'_> {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            let _ = self.0.send(Message::Over(Err("a thread of the run panicked".into())));
+        }
+    }
+}
+
 /// How long answers are waited for when a stage ends, beyond the operations' own timeout.
 const DRAIN: Duration = Duration::from_secs(1);
 /// How long one pass of final reads may take.
@@ -153,6 +174,7 @@ impl Scene<'_> {
     ) -> Result<(), RunError> {
         let recorder = Recorder::create(&journal.folder().file("history"), 0, &clock_domain(self.epoch))?;
         std::thread::scope(|scope| {
+            let _halt = Halt(self);
             let starting = scope.spawn(|| {
                 self.cluster.clients.enter()?;
                 self.cluster.start_all(self.system, self.stop)
@@ -163,18 +185,22 @@ impl Scene<'_> {
             let (begin, began) = mpsc::channel();
             let (heal, healed) = mpsc::channel();
             let (to_monitor, to_faults) = (tell.clone(), tell.clone());
-            scope.spawn(move || self.monitor(&to_monitor));
-            scope.spawn(move || self.inject(&began, &heal, &to_faults));
+            scope.spawn(move || {
+                let _alarm = Alarm(&to_monitor);
+                self.monitor(&to_monitor);
+            });
+            scope.spawn(move || {
+                let _alarm = Alarm(&to_faults);
+                self.inject(&began, &heal, &to_faults);
+            });
             scope.spawn(move || self.watch_meter());
             scope.spawn(move || {
                 let cues = Cues { begin, healed, tell };
+                let _alarm = Alarm(&cues.tell);
                 let done = self.load(options, recorder, generator, &cues);
                 let _ = cues.tell.send(Message::Over(done));
             });
-            let done = self.listen(&messages, journal);
-            self.control.abort();
-            self.over.store(true, Ordering::Relaxed);
-            done
+            self.listen(&messages, journal)
         })
     }
 
@@ -191,7 +217,10 @@ impl Scene<'_> {
             };
             match message {
                 Message::Phase(name) => journal.phase(name)?,
-                Message::LoadBegan(at) => journal.load_began(at)?,
+                Message::LoadBegan(at) => {
+                    panic_if_asked("conductor");
+                    journal.load_began(at)?;
+                }
                 Message::Tick(tick) => journal.tick(&tick)?,
                 Message::Leader(change) => journal.leader(&change)?,
                 Message::Fault(Told::Began(fault)) => journal.fault_began(&fault)?,
@@ -209,7 +238,10 @@ impl Scene<'_> {
     fn monitor(&self, tell: &Sender<Message>) {
         if self.cluster.clients.enter().is_ok() {
             let over = || self.over.load(Ordering::Relaxed);
-            let mut told = |change| drop(tell.send(Message::Leader(change)));
+            let mut told = |change| {
+                panic_if_asked("monitor");
+                drop(tell.send(Message::Leader(change)));
+            };
             self.view.watch(self.system, &self.cluster.site, self.epoch, &over, &mut told);
         }
     }
@@ -264,6 +296,7 @@ impl Scene<'_> {
         self.meter.begin();
         let _ = cues.tell.send(Message::LoadBegan(engine.now()));
         let _ = cues.begin.send(Instant::now());
+        panic_if_asked("load");
         let report = self.stage(&mut engine, Phase::Load, self.phases.load, generator, cues)?;
         let usage = self.meter.end(report.machine.cpu);
         let _ = cues.tell.send(Message::Load(Box::new(report), usage));
@@ -348,6 +381,13 @@ fn clock_domain(epoch: Instant) -> ClockDomain {
     let unix = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
     let epoch_unix_ns = unix.saturating_sub(epoch.elapsed()).as_nanos() as u64;
     ClockDomain { epoch_unix_ns, ..ClockDomain::default() }
+}
+
+/// Panics where a test of the clean-up asks for it (`ASSIZE_TEST_PANIC=load`). A release build has no such hook.
+fn panic_if_asked(place: &str) {
+    if cfg!(debug_assertions) && std::env::var_os("ASSIZE_TEST_PANIC").is_some_and(|asked| asked == place) {
+        panic!("asked to, in {place}");
+    }
 }
 
 fn died() -> RunError {
