@@ -77,7 +77,9 @@ impl Engine {
         control: &Control,
         mut on_tick: impl FnMut(&Tick),
     ) -> io::Result<StageReport> {
-        let _punctual = Punctual::new();
+        // A closed loop keeps a core busy; only an open one sleeps between arrivals and must wake on time.
+        let open = matches!(stage.work, Work::Load { profile: Profile::Open(_), .. });
+        let _punctual = Punctual::new(open);
         let before = Machine::now();
         let mut running = Running::new(self, stage)?;
         let outcome = running.run(control, &mut on_tick);

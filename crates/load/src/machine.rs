@@ -74,23 +74,37 @@ const URGENT: i32 = -10;
 pub(crate) struct Punctual {
     slack: Option<NonZeroU64>,
     priority: Option<i32>,
+    real_time: bool,
 }
 
 impl Punctual {
-    pub(crate) fn new() -> Self {
+    /// With `real_time`, and where it is permitted (root, `CAP_SYS_NICE`), the thread runs before all ordinary ones (`SCHED_FIFO`):
+    /// right for a generator that sleeps most of the time, wrong for one that would starve what it measures.
+    pub(crate) fn new(real_time: bool) -> Self {
         let slack = thread::current_timer_slack().ok().and_then(NonZeroU64::new);
         let _ = thread::set_current_timer_slack(NonZeroU64::new(1));
         let before = process::getpriority_process(None).ok();
         let priority = before.filter(|&nice| nice > URGENT && process::setpriority_process(None, URGENT).is_ok());
-        Punctual { slack, priority }
+        let real_time = real_time && schedule(libc::SCHED_FIFO | libc::SCHED_RESET_ON_FORK, 1);
+        Punctual { slack, priority, real_time }
     }
 }
 
 impl Drop for Punctual {
     fn drop(&mut self) {
         let _ = thread::set_current_timer_slack(self.slack);
+        if self.real_time {
+            schedule(libc::SCHED_OTHER, 0);
+        }
         if let Some(priority) = self.priority {
             let _ = process::setpriority_process(None, priority);
         }
     }
+}
+
+/// Sets the scheduling policy of the calling thread; false if that is not permitted.
+fn schedule(policy: i32, priority: i32) -> bool {
+    let parameters = libc::sched_param { sched_priority: priority };
+    // SAFETY: the call reads `parameters`, which lives until it returns, and touches nothing else; 0 is the calling thread.
+    unsafe { libc::sched_setscheduler(0, policy, &parameters) == 0 }
 }
