@@ -38,11 +38,12 @@ fn comes_true(mut measure: impl FnMut() -> StageReport, is_true: impl Fn(&StageR
     let mut wrong = Vec::new();
     let mut last = None;
     for _ in 0..6 {
+        toy::late_share();
         let report = measure();
         if is_true(&report) {
             return report;
         }
-        if report.trust().is_trusted() {
+        if report.trust().is_trusted() && toy::late_share() < 0.005 {
             wrong.push(format!("{report}; {}", report.machine));
         }
         last = Some(report);
