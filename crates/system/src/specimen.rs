@@ -120,7 +120,10 @@ impl Specimen {
         if let Err(message) = (info.boot)(&parameters, nodes) {
             // A protocol's complaint begins with the name of the setting.
             let named = info.parameters.iter().find(|field| message.starts_with(&format!("`{}`", field.key)));
-            table.error(named.map_or("nodes", |field| field.key), message, "");
+            let key = named.map_or("nodes", |field| field.key);
+            let bug = parameters.get("bug").filter(|_| key == "bug").map_or("", String::as_str);
+            let near = plan::nearest(bug, info.bugs.iter().map(|bug| bug.name));
+            table.error(key, message, near.map_or(String::new(), |near| format!("did you mean `{near}`?")));
         }
         Some(Box::new(Specimen { info, nodes, parameters, disk }))
     }
