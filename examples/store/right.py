@@ -16,6 +16,12 @@ for line in log.read().split(b"\n"):
 class Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
 
+    def handle(self):
+        try:
+            super().handle()
+        except ConnectionError:
+            pass  # whoever asked was killed: no fault of this node
+
     def answer(self, status, body=b""):
         self.send_response(status)
         self.send_header("Content-Length", str(len(body)))

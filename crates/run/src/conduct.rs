@@ -179,7 +179,7 @@ impl Scene<'_> {
                 self.cluster.clients.enter()?;
                 self.cluster.start_all(self.system, self.stop)
             });
-            let took = starting.join().map_err(|_| RunError::Unavailable("starting the nodes failed".into()))??;
+            let took = starting.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))?;
             journal.tell(Event::Ready { seconds: took.as_secs_f64() })?;
             let (tell, messages) = mpsc::channel();
             let (begin, began) = mpsc::channel();

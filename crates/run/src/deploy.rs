@@ -42,7 +42,8 @@ impl Cluster {
         let site = |layout| Site {
             layout,
             folder: folder.path().to_path_buf(),
-            prefix: format!("{}/", folder.id()),
+            // One segment of a path: servers route by slashes.
+            prefix: format!("{}-", folder.id()),
             seed: plan.seed,
         };
         let ports = match system.deployment() {
@@ -70,12 +71,11 @@ impl Cluster {
         self.testbed.as_ref().map(|testbed| testbed.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// Starts a node, first or again.
+    /// Starts a node, first or again. A system that ran already has none to start.
     pub fn start(&self, system: &dyn System, node: NodeId) -> Result<Vec<testbed::Evidence>, RunError> {
-        let spec = system.spec(node, &self.site);
+        let Some(mut testbed) = self.testbed() else { return Ok(Vec::new()) };
         std::fs::create_dir_all(self.site.node_folder(node).join("data"))?;
-        let evidence = self.testbed().map(|mut testbed| testbed.start(node, &spec)).transpose()?;
-        Ok(evidence.into_iter().collect())
+        Ok(vec![testbed.start(node, &system.spec(node, &self.site))?])
     }
 
     /// Starts every node and waits until all serve. Call it from a thread that may reach them.

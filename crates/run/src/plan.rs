@@ -135,6 +135,7 @@ impl Parts {
         let objectives = objectives(&root.section("objectives"));
         let (system, (workload, generator)) = (system?, generator?);
         check_functions(&root, &*system, workload);
+        check_faults(&root, &*system, &faults);
         Some(Parts {
             name,
             seed,
@@ -168,6 +169,14 @@ impl Parts {
             effective,
             warnings,
         }
+    }
+}
+
+/// What ran before the run is not ours to kill, and its links are not ours to cut.
+fn check_faults(root: &Table<'_>, system: &dyn System, faults: &[Injection]) {
+    if matches!(system.deployment(), system::Deployment::Attached(_)) && !faults.is_empty() {
+        let help = "take the faults out, or let the run start the system (`kind = \"command\"`)";
+        root.error("faults", "a system that runs already cannot be harmed", help);
     }
 }
 
