@@ -11,7 +11,9 @@ const USAGE: &str = "\
 usage: cargo xtask COMMAND
 
   test [--install]     format, lints, all tests; --install first installs what they need (Debian, as root)
-  accept [NAME...]     the long acceptance runs that CI has no time for; without a name, all of them
+  accept [NAME...] [--runs N]
+                       the long acceptance runs that CI has no time for (green, red, kill, truth, bench, speed, build);
+                       without a name, all of them; --runs N instead of twenty of each
   docs [--check]       write the reference pages from the registries; --check fails if they are out of date
 ";
 
