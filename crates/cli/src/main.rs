@@ -1,5 +1,21 @@
 //! `assize`: the command line. The only crate that prints.
 
+/// In this crate, printing never fails: whoever reads may have gone (`assize list | head`), and a run must still heal what it broke.
+macro_rules! print {
+    ($($part:tt)*) => {{
+        use std::io::Write as _;
+        let _ = write!(std::io::stdout(), $($part)*);
+    }};
+}
+
+/// A line, in the same way.
+macro_rules! println {
+    ($($part:tt)*) => {{
+        use std::io::Write as _;
+        let _ = writeln!(std::io::stdout(), $($part)*);
+    }};
+}
+
 mod arguments;
 mod check;
 mod compare;
@@ -50,7 +66,9 @@ fn dispatch(arguments: Arguments) -> Exit {
         Some(Command::List { what }) => list::command(what),
         Some(Command::New { what, name }) => new::command(what, &name),
         Some(Command::Completions { shell }) => {
-            clap_complete::generate(shell, &mut Arguments::command(), "assize", &mut io::stdout());
+            let mut script = Vec::new();
+            clap_complete::generate(shell, &mut Arguments::command(), "assize", &mut script);
+            print!("{}", String::from_utf8_lossy(&script));
             Exit::Success
         }
         Some(Command::Node(options)) => node::command(options),

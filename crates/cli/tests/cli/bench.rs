@@ -69,6 +69,14 @@ impl Bench {
         Ended::of(self.command(arguments).output().expect("the binary runs"))
     }
 
+    /// Runs it with an output that nobody reads, as before `| true`.
+    pub fn unread(&self, arguments: &[&str]) -> Ended {
+        let mut command = self.command(arguments);
+        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("the binary runs");
+        drop(child.stdout.take());
+        Ended::of(child.wait_with_output().expect("our child"))
+    }
+
     /// Starts a run with its event stream; it is the head of a process group, as under a shell's job control.
     pub fn start(&self, arguments: &[&str], environment: &[(&str, &str)]) -> Going {
         let mut command = self.command(&[&["run", "--json"], arguments].concat());

@@ -40,6 +40,14 @@ fn help_shows_commands_examples_and_exit_codes() {
 }
 
 #[test]
+fn nobody_has_to_read_to_the_end() {
+    for command in [&["list"][..], &["completions", "bash"], &["clean"], &["--help"]] {
+        let ended = Bench::new().unread(command).expect(0);
+        assert_eq!(ended.err, "", "{command:?}");
+    }
+}
+
+#[test]
 fn version_is_the_package_version() {
     check(&["--version"], 0, &[concat!("assize ", env!("CARGO_PKG_VERSION"))]);
 }

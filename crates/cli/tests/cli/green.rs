@@ -272,6 +272,19 @@ fn quiet_says_one_line_and_times_counts_verdicts() {
     assert!(!plain.contains('\u{1b}'), "no escape codes where the output is no terminal");
 }
 
+#[test]
+fn a_run_whose_output_nobody_reads_comes_to_its_end() {
+    let _alone = alone();
+    let bench = Bench::new();
+    bench.write("green.toml", PLAN);
+    for view in [&[][..], &["--json"], &["--quiet"]] {
+        let short = ["run", "green.toml", "--set", "phases.load=1s", "--set", "faults={}"];
+        let ended = bench.unread(&[&short[..], view].concat()).expect(0);
+        assert_eq!(ended.err, "", "{view:?}");
+        assert_eq!(results(&bench.path("runs/latest"))["verdict"], "valid");
+    }
+}
+
 fn copy_folder(from: &Path, to: &Path) {
     std::fs::create_dir(to).expect("a folder");
     for entry in std::fs::read_dir(from).expect("a folder").flatten() {
