@@ -51,13 +51,12 @@ pub fn conduct(order: Order<'_>, emit: &mut dyn FnMut(&Event)) -> Result<Results
     let registry = Registry::open()?;
     let swept = registry.sweep()?;
     let mut plan = order.plan;
-    let folder = Folder::create(order.runs, &plan.name, plan.seed.0)?;
+    let (folder, guard) = enter(&registry, order.runs, &plan)?;
     folder.write("plan.toml", plan.effective.as_bytes())?;
     let mut journal = Journal::open(&plan, folder, order.command, emit)?;
     for swept in swept {
         journal.note(format!("cleaned up after an earlier run: {swept}"))?;
     }
-    let guard = registry.register(&journal.folder().id(), journal.folder().path())?;
     let done = carry_out(&mut plan, &guard, order.stop, &mut journal);
     drop(guard);
     journal.save(done.is_ok())?;
@@ -71,6 +70,22 @@ pub fn conduct(order: Order<'_>, emit: &mut dyn FnMut(&Event)) -> Result<Results
     let verdict = results.verdict.name().into();
     journal.tell(Event::Finished { verdict, exit_code: results.exit_code, folder: results.folder.clone() })?;
     Ok(results)
+}
+
+/// Makes the run folder and enters the run under its name. Another run of the same plan and seed may have entered under that name in
+/// the same second, with its folder elsewhere; a second later the name is another.
+fn enter(registry: &Registry, runs: &Path, plan: &Plan) -> Result<(Folder, Guard), RunError> {
+    loop {
+        let folder = Folder::create(runs, &plan.name, plan.seed.0)?;
+        match registry.register(&folder.id(), folder.path()) {
+            Ok(guard) => return Ok((folder, guard)),
+            Err(_) if registry.living()?.iter().any(|(run, ..)| *run == folder.id()) => {
+                std::fs::remove_dir_all(folder.path())?;
+                std::thread::sleep(Duration::from_secs(1));
+            }
+            Err(error) => return Err(error.into()),
+        }
+    }
 }
 
 fn carry_out(plan: &mut Plan, guard: &Guard, stop: &Stop, journal: &mut Journal<'_>) -> Result<(), RunError> {

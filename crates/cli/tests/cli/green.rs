@@ -1,11 +1,12 @@
 //! A short green run, and everything that can be done with its folder afterwards.
 
 use std::path::{Path, PathBuf};
+use std::process::Stdio;
 use std::sync::LazyLock;
 
 use serde_json::Value;
 
-use crate::bench::{Bench, alone, read_json, read_lines};
+use crate::bench::{Bench, Ended, alone, read_json, read_lines};
 
 /// Three nodes, a few seconds, two faults of the schedule's and one drawn from the seed. No latency objective: the machine that runs
 /// the tests may be busy.
@@ -270,6 +271,22 @@ fn quiet_says_one_line_and_times_counts_verdicts() {
         assert!(plain.contains(part), "`{part}` is missing in:\n{plain}");
     }
     assert!(!plain.contains('\u{1b}'), "no escape codes where the output is no terminal");
+}
+
+#[test]
+fn runs_of_one_plan_and_seed_in_one_second_do_not_meet() {
+    let _alone = alone();
+    let bench = Bench::new();
+    bench.write("green.toml", PLAN);
+    let start = |runs: &str| {
+        let arguments =
+            ["run", "green.toml", "--quiet", "--runs", runs, "--set", "phases.load=1s", "--set", "faults={}"];
+        bench.command(&arguments).stdout(Stdio::piped()).spawn().expect("the binary runs")
+    };
+    for child in ["here", "there"].map(start) {
+        let ended = Ended::of(child.wait_with_output().expect("our child")).expect(0);
+        assert_eq!(ended.out, "valid seed 7\n");
+    }
 }
 
 #[test]
