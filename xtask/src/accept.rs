@@ -312,7 +312,7 @@ fn speed(trial: &mut Trial) -> Result<(), String> {
     let case = "register, 20 processes";
     step(
         "cargo",
-        &["bench", "--quiet", "--package", "assize-bench", "--bench", "check", "--", &format!("{case}$")],
+        &["bench", "--quiet", "--package", "assize-bench", "--bench", "check", "--", &format!("linearizable/{case}$")],
         &[],
     )?;
     let folder = root().join("target/criterion/linearizable").join(case).join("new");
