@@ -101,9 +101,11 @@ impl Bench {
 }
 
 impl Drop for Bench {
-    /// The folder of a failed test stays, to be looked at.
+    /// The folder of a failed test stays, to be looked at; what its runs have left on the machine does not.
     fn drop(&mut self) {
-        if !self.kept && !std::thread::panicking() {
+        if std::thread::panicking() {
+            let _ = self.command(&["clean"]).output();
+        } else if !self.kept {
             let _ = std::fs::remove_dir_all(&self.folder);
         }
     }
