@@ -96,7 +96,10 @@ fn a_bad_file_is_told_where_it_is_bad_and_what_was_expected() {
         "{:type :invoke, :f :read, :process 1}\n{:type :okay, :f :read, :process 1}",
         &expect!["FILE:2:8: expected `:invoke`, `:ok`, `:fail` or `:info`"],
     );
-    opens("{:type :invoke, :f :txn, :process 1}", &expect!["FILE:1:20: expected `:read`, `:write` or `:cas`"]);
+    opens(
+        "{:type :invoke, :f :txn, :process 1}",
+        &expect!["FILE:1:1: expected `:read`, `:write` or `:cas`, not `:txn`"],
+    );
     opens(
         "[{:type :invoke, :f :read, :process 1}\n {:type :ok :f :write :process 1}]",
         &expect!["FILE:2:2: expected the completion of a read, not of a write"],
@@ -105,7 +108,7 @@ fn a_bad_file_is_told_where_it_is_bad_and_what_was_expected() {
         "{:type :ok, :f :read, :process 1}",
         &expect!["FILE:1:1: process 1 completes an operation that it did not invoke"],
     );
-    opens("{:type :invoke, :f :read, :process 1", &expect!["FILE:1:37: expected `}` for the bracket at byte 0"]);
+    opens("{:type :invoke, :f :read, :process 1", &expect!["FILE:1:37: expected `}` for the bracket at 1:1"]);
     opens("{:type :invoke, :f :write, :process 1 :value {:a 1}}", &expect!["FILE:1:46: expected a value, not a map"]);
 }
 

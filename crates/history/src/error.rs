@@ -65,6 +65,22 @@ impl std::error::Error for OpenError {
     }
 }
 
+/// Line and column (in bytes) of a byte, both from 1.
+pub(crate) fn place(text: &[u8], at: usize) -> (usize, usize) {
+    let before = &text[..at.min(text.len())];
+    let line = before.iter().filter(|byte| **byte == b'\n').count() + 1;
+    let column = before.len() - before.iter().rposition(|byte| *byte == b'\n').map_or(0, |i| i + 1) + 1;
+    (line, column)
+}
+
+impl TextError {
+    /// The mistake at its line and column.
+    pub(crate) fn of(text: &str, wrong: crate::event::Wrong) -> TextError {
+        let (line, column) = place(text.as_bytes(), wrong.at);
+        TextError { line, column, message: wrong.message }
+    }
+}
+
 /// A place in a text and what is wrong there; becomes [`OpenError::Malformed`] once the file is known.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TextError {

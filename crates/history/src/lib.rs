@@ -5,17 +5,21 @@
 //!   Jepsen's EDN and recognises which by the content.
 //! - [`Recorder`]: writes one fixed-size record per operation, claimed before the request leaves and completed in place.
 //! - [`record`]: the 64 bytes of one record; [`segment`]: the files they live in.
+//! - [`event`]: what imported histories of any object or transaction are made of, and the pairing of invocation and completion.
 //! - [`jsonl`], [`edn`]: the text formats that `export` writes and [`History::open`] reads again.
 
 pub mod edn;
 mod error;
+pub mod event;
 #[allow(clippy::module_inception)]
 mod history;
+pub mod import;
 pub mod jsonl;
 mod names;
 mod operation;
 pub mod record;
 mod recorder;
+pub mod register;
 pub mod segment;
 
 pub use error::{OpenError, TextError};

@@ -1,0 +1,49 @@
+use std::collections::HashMap;
+use std::hash::BuildHasherDefault;
+
+use base::Fingerprint;
+
+use super::value::Value;
+
+/// Gives dense numbers to values, in order of appearance: keys, elements, written values. All values must be of one
+/// [`Events`](super::Events).
+#[derive(Debug, Default)]
+pub struct Interner<'a> {
+    scalars: HashMap<u64, u32, BuildHasherDefault<Fingerprint>>,
+    others: HashMap<Vec<u64>, u32, BuildHasherDefault<Fingerprint>>,
+    values: Vec<Value<'a>>,
+}
+
+impl<'a> Interner<'a> {
+    /// The number of the value; a new one if it was not seen before. A name and a text of the same letters are the same.
+    #[inline]
+    pub fn id(&mut self, value: Value<'a>) -> u32 {
+        let next = self.values.len() as u32;
+        let id = match value.scalar() {
+            Some(word) => *self.scalars.entry(word).or_insert(next),
+            None => *self.others.entry(value.words().collect()).or_insert(next),
+        };
+        if id == next {
+            self.values.push(value);
+        }
+        id
+    }
+
+    /// The number of the value, if it was seen.
+    pub fn find(&self, value: Value<'a>) -> Option<u32> {
+        match value.scalar() {
+            Some(word) => self.scalars.get(&word).copied(),
+            None => self.others.get(&value.words().collect::<Vec<_>>()).copied(),
+        }
+    }
+
+    /// The values by their numbers.
+    pub fn values(&self) -> &[Value<'a>] {
+        &self.values
+    }
+
+    /// The values by their numbers, as text.
+    pub fn names(&self) -> Vec<String> {
+        self.values.iter().map(|value| value.to_string()).collect()
+    }
+}
