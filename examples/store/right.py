@@ -1,64 +1,60 @@
-"""The same store, corrected: one node owns the data, makes it durable before it answers, and the others ask it."""
-import os, sys, threading, urllib.error, urllib.request
+"""The same store, corrected: one node owns the data and makes it durable before it answers; the others ask it."""
+import http.client, os, sys, threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
-listen, peers, folder = sys.argv[1], sys.argv[2].split(","), sys.argv[3]
-owner, values, lock = peers[0], {}, threading.Lock()
+me, owner, folder, lock = sys.argv[1], sys.argv[2].split(",")[0], sys.argv[3], threading.Lock()
 os.makedirs(folder, exist_ok=True)
-log = open(os.path.join(folder, "log"), "ab+", buffering=0)
-log.seek(0)
-for line in log.read().split(b"\n"):
-    if line.endswith(b";"):  # a line cut by a crash was never answered
-        key, value = line[:-1].decode().split(" ")
-        values[key] = value.encode()
 
 
-class Handler(BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
+def load(name):
+    return open(name, "rb").read() if os.path.exists(name) else None
 
-    def handle(self):
+
+def save(name, value):
+    with open(name + ".new", "wb") as file:
+        file.write(value)
+        file.flush()
+        os.fsync(file.fileno())
+    os.replace(name + ".new", name)  # the old value or the new one, whenever we are killed
+
+
+class Store(BaseHTTPRequestHandler):
+    protocol_version, wbufsize = "HTTP/1.1", -1
+
+    def do_GET(self):
+        self.serve(None)
+
+    def do_PUT(self):
+        self.serve(self.rfile.read(int(self.headers["Content-Length"])))
+
+    def serve(self, value):
+        if me != owner:
+            return self.ask_owner(value)
+        name = os.path.join(folder, self.path.replace("/", "_"))
+        with lock:
+            if value is not None:
+                save(name, value)
+            value = load(name)
+        self.answer(404 if value is None else 200, value or b"")
+
+    def ask_owner(self, value):
         try:
-            super().handle()
-        except ConnectionError:
-            pass  # whoever asked was killed: no fault of this node
+            connection = http.client.HTTPConnection(owner, timeout=1)
+            connection.request(self.command, self.path, value)
+            response = connection.getresponse()
+            self.answer(response.status, response.read())
+        except (OSError, http.client.HTTPException):
+            self.answer(502, b"")  # it may have happened: neither ok nor fail
 
-    def answer(self, status, body=b""):
+    def answer(self, status, body):
         self.send_response(status)
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
         self.wfile.write(body)
 
-    def ask_owner(self, body):
-        request = urllib.request.Request(f"http://{owner}{self.path}", data=body, method=self.command)
-        try:
-            with urllib.request.urlopen(request, timeout=1) as answer:
-                self.answer(answer.status, answer.read())
-        except urllib.error.HTTPError as error:
-            self.answer(error.code)
-        except OSError:
-            self.answer(502)  # it may have happened: neither ok nor fail
-
-    def do_GET(self):
-        if listen != owner:
-            return self.ask_owner(None)
-        with lock:
-            value = values.get(self.path.split("/")[-1])
-        self.answer(404) if value is None else self.answer(200, value)
-
-    def do_PUT(self):
-        value = self.rfile.read(int(self.headers["Content-Length"]))
-        if listen != owner:
-            return self.ask_owner(value)
-        key = self.path.split("/")[-1]
-        with lock:
-            log.write(f"\n{key} {value.decode()};".encode())
-            os.fsync(log.fileno())
-            values[key] = value
-        self.answer(200)
-
-    def log_message(self, *arguments):
+    def log_message(self, *_):
         pass
 
 
-host, port = listen.split(":")
-ThreadingHTTPServer((host, int(port)), Handler).serve_forever()
+host, port = me.split(":")
+ThreadingHTTPServer((host, int(port)), Store).serve_forever()

@@ -1,47 +1,43 @@
-"""A replicated key-value store, wrong on purpose: it answers before its peers know, and reads what it has."""
-import sys, threading, urllib.request
+"""A replicated key-value store, wrong on purpose: it answers a write before its peers know of it, and a read from what it has."""
+import http.client, sys, threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
-listen, peers = sys.argv[1], sys.argv[2].split(",")
-values, lock = {}, threading.Lock()
+me, peers, values = sys.argv[1], sys.argv[2].split(","), {}
 
 
-def replicate(key, value):
+def replicate(path, value):
     for peer in peers:
-        if peer != listen:
-            request = urllib.request.Request(f"http://{peer}/copy/{key}", data=value, method="PUT")
+        if peer != me:
             try:
-                urllib.request.urlopen(request, timeout=1).read()
-            except OSError:
+                connection = http.client.HTTPConnection(peer, timeout=1)
+                connection.request("PUT", "/copy" + path, value)
+                connection.getresponse().read()
+            except (OSError, http.client.HTTPException):
                 pass  # the peer is down: it will never hear of this write
 
 
-class Handler(BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
-
-    def answer(self, status, body=b""):
-        self.send_response(status)
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
+class Store(BaseHTTPRequestHandler):
+    protocol_version, wbufsize = "HTTP/1.1", -1
 
     def do_GET(self):
-        with lock:
-            value = values.get(self.path.split("/")[-1])
-        self.answer(404) if value is None else self.answer(200, value)
+        self.answer(values.get(self.path))
 
     def do_PUT(self):
-        _, kind, key = self.path.split("/")
-        value = self.rfile.read(int(self.headers["Content-Length"]))
-        with lock:
-            values[key] = value
-        if kind == "kv":
-            threading.Thread(target=replicate, args=(key, value)).start()
-        self.answer(200)
+        path, value = self.path.removeprefix("/copy"), self.rfile.read(int(self.headers["Content-Length"]))
+        values[path] = value
+        if path == self.path:  # from a client, not from a peer
+            threading.Thread(target=replicate, args=(path, value)).start()
+        self.answer(value)
 
-    def log_message(self, *arguments):
+    def answer(self, value):
+        self.send_response(404 if value is None else 200)
+        self.send_header("Content-Length", str(len(value or b"")))
+        self.end_headers()
+        self.wfile.write(value or b"")
+
+    def log_message(self, *_):
         pass
 
 
-host, port = listen.split(":")
-ThreadingHTTPServer((host, int(port)), Handler).serve_forever()
+host, port = me.split(":")
+ThreadingHTTPServer((host, int(port)), Store).serve_forever()
