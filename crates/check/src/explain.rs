@@ -173,30 +173,36 @@ fn sole_value(operation: &Operation) -> Option<u64> {
 }
 
 fn contradiction(Clash { values: (a, b), forth, back }: Clash<'_>) -> Vec<String> {
-    let empty = a == NIL || b == NIL;
     let (a, b) = (show_value(a), show_value(b));
-    let so = if empty { String::new() } else { format!(": so {b} came before {a}") };
     let first = match forth.0 {
-        None => format!("At first the key held nothing; later {}.", told(forth.1)),
-        Some(early) => format!("{}, and after that {}: {a} came before {b}.", told(early), told(forth.1)),
+        None => format!("At first the key held nothing; then {}.", told(forth.1)),
+        Some(early) => format!("{}. After that {}: so {b} came after {a}.", told(early), told(forth.1)),
     };
     let second = match back.0 {
         None => format!("But {}, when the key had held {a} before.", told(back.1)),
         Some(early) => format!(
-            "But {} {} at {}, when {} already, at {}{so}.",
-            back.1.process,
-            deed(back.1),
+            "But at {} {} {}, {} after {}: so {a} came after {b}.",
             instant(back.1.sent),
+            back.1.process,
+            begins(back.1),
+            base::units::show_duration(back.1.sent.since(early.done)),
             past(early),
-            instant(early.done)
         ),
     };
-    let third = if empty {
+    let third = if forth.0.is_none() || back.0.is_none() {
         "Nothing deletes, so a key is empty only before its first write.".to_string()
     } else {
         format!("Each value was written once, so {a} cannot come both before and after {b}.")
     };
     vec![first, second, third]
+}
+
+/// `asked and read 4`, `wrote 5`: an invocation and what came of it.
+fn begins(operation: &Operation) -> String {
+    match operation.request.function {
+        Function::Read => format!("asked {} and {}", operation.node, deed(operation)),
+        Function::Write | Function::Cas => format!("{} on {}", deed(operation), operation.node),
+    }
 }
 
 /// `p0's write of 5 had returned`, `p1 had read 5`.

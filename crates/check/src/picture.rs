@@ -1,4 +1,4 @@
-//! A witness as a picture: a lane per process, a bar per operation from invocation to completion, values in colour. Arrows lead
+//! A witness as a picture: a lane per process (and the node it asked), a bar per operation from invocation to completion, values in colour. Arrows lead
 //! from an operation that had ended to one that was invoked later, where that decides the contradiction.
 //!
 //! Self-contained SVG without scripts; colours follow the reader's light or dark preference. The distance of two instants is not to scale
@@ -11,11 +11,11 @@ use history::{Function, NIL, Operation, Outcome};
 
 use crate::explain::{Clash, deed, show_value};
 
-const WIDTH: f64 = 860.0;
+const WIDTH: f64 = 760.0;
 const LEFT: f64 = 64.0;
 const RIGHT: f64 = 24.0;
 const LANE: f64 = 46.0;
-const TOP: f64 = 44.0;
+const TOP: f64 = 16.0;
 const BAR: f64 = 24.0;
 /// Colours per value, chosen to be told apart by most people (Okabe & Ito, 2008) on both grounds.
 const COLOURS: usize = 5;
@@ -31,18 +31,22 @@ const STYLE: &str = "\
 .b0{stroke:#56b4e9}.b1{stroke:#f0883e}.b2{stroke:#3fb68b}.b3{stroke:#d99fc4}.b4{stroke:#a99cf0}.bnil{stroke:#9da7b1}.bar{fill-opacity:.22}\
 .why{stroke:#ff7b72}.whyhead{fill:#ff7b72}}";
 
-/// Draws operations of one key, in order of invocation, under a title.
+/// Draws operations of one key, in order of invocation; the title is for those who cannot see it. Lanes stand in the order of their
+/// first operation, so that time runs down as well as to the right.
 pub fn svg(title: &str, operations: &[Operation]) -> String {
     let axis = Axis::of(operations);
-    let mut lanes: Vec<u32> = operations.iter().map(|op| op.process.0).collect();
-    lanes.sort_unstable();
-    lanes.dedup();
+    let mut lanes: Vec<u32> = Vec::new();
+    for op in operations {
+        if !lanes.contains(&op.process.0) {
+            lanes.push(op.process.0);
+        }
+    }
     let height = TOP + LANE * lanes.len() as f64 + 52.0;
     let mut out = String::new();
     let _ = write!(
         out,
         "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {WIDTH} {height}\" role=\"img\" style=\"max-width:100%\">\
-         <title>{0}</title><style>{STYLE}</style><text class=\"t\" x=\"8\" y=\"20\" font-weight=\"600\">{0}</text>",
+         <title>{0}</title><style>{STYLE}</style>",
         escape(title)
     );
     let bottom = height - 46.0;
@@ -52,8 +56,11 @@ pub fn svg(title: &str, operations: &[Operation]) -> String {
         let right = WIDTH - RIGHT;
         let _ = write!(
             out,
-            "<line class=\"lane\" x1=\"{LEFT}\" y1=\"{y}\" x2=\"{right}\" y2=\"{y}\"/><text class=\"t\" x=\"8\" y=\"{}\">p{lane}</text>",
-            y + 5.0
+            "<line class=\"lane\" x1=\"{LEFT}\" y1=\"{y}\" x2=\"{right}\" y2=\"{y}\"/><text class=\"t\" x=\"8\" y=\"{}\">p{lane}</text>\
+             <text class=\"s\" x=\"8\" y=\"{}\">{}</text>",
+            y - 1.0,
+            y + 13.0,
+            asked(operations, *lane)
         );
         for op in operations.iter().filter(|op| op.process.0 == *lane) {
             bar(&mut out, op, y, &axis, operations);
@@ -70,6 +77,18 @@ pub fn svg(title: &str, operations: &[Operation]) -> String {
     }
     out.push_str("</svg>");
     out
+}
+
+/// The nodes that a process asked: `n3`.
+fn asked(operations: &[Operation], process: u32) -> String {
+    let mut nodes: Vec<String> = Vec::new();
+    for op in operations.iter().filter(|op| op.process.0 == process) {
+        let node = op.node.to_string();
+        if !nodes.contains(&node) {
+            nodes.push(node);
+        }
+    }
+    nodes.join(" ")
 }
 
 /// From the end of an operation to the beginning of one that was invoked later: two such arrows are the contradiction.

@@ -31,8 +31,8 @@ fn a_read_must_not_go_back_in_time() {
         &expect![[r#"
             invalid
             stale read, key 0
-              At first the key held nothing; later p0 wrote 1 (0.001000 s to 0.007000 s).
-              But p2 read nothing at 0.017000 s, when p0's write of 1 had returned already, at 0.007000 s.
+              At first the key held nothing; then p0 wrote 1 (0.001000 s to 0.007000 s).
+              But at 0.017000 s p2 asked n1 and read nothing, 10.0 ms after p0's write of 1 had returned: so nothing came after 1.
               Nothing deletes, so a key is empty only before its first write.
         "#]],
     );
@@ -47,8 +47,8 @@ fn a_value_that_was_replaced_must_not_come_back() {
         &expect![[r#"
             invalid
             stale read, key 0
-              p0 wrote 1 (0.001000 s to 0.007000 s), and after that p0 wrote 2 (0.010000 s to 0.016000 s): 1 came before 2.
-              But p2 read 1 at 0.028000 s, when p0's write of 2 had returned already, at 0.016000 s: so 2 came before 1.
+              p0 wrote 1 (0.001000 s to 0.007000 s). After that p0 wrote 2 (0.010000 s to 0.016000 s): so 2 came after 1.
+              But at 0.028000 s p2 asked n1 and read 1, 12.0 ms after p0's write of 2 had returned: so 1 came after 2.
               Each value was written once, so 1 cannot come both before and after 2.
         "#]],
     );
@@ -62,8 +62,8 @@ fn an_acknowledged_write_must_be_seen() {
         &expect![[r#"
             invalid
             stale read, key 0
-              p0 wrote 1 (0.001000 s to 0.007000 s), and after that p0 wrote 2 (0.010000 s to 0.016000 s): 1 came before 2.
-              But p1 read 1 at 0.019000 s, when p0's write of 2 had returned already, at 0.016000 s: so 2 came before 1.
+              p0 wrote 1 (0.001000 s to 0.007000 s). After that p0 wrote 2 (0.010000 s to 0.016000 s): so 2 came after 1.
+              But at 0.019000 s p1 asked n1 and read 1, 3.00 ms after p0's write of 2 had returned: so 1 came after 2.
               Each value was written once, so 1 cannot come both before and after 2.
         "#]],
     );

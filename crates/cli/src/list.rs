@@ -7,34 +7,46 @@ use crate::exit::Exit;
 pub fn command(what: Option<What>) -> Exit {
     let all = [What::Systems, What::Workloads, What::Faults, What::Models, What::Plans];
     let wanted: Vec<What> = what.map_or_else(|| all.to_vec(), |one| vec![one]);
+    let whole = what.is_some();
     for (i, what) in wanted.iter().enumerate() {
         if i > 0 {
             println!();
         }
-        print!("{}", text(*what));
+        print!("{}", text(*what, whole));
+    }
+    if !whole {
+        println!("\n`assize list plans` and `assize list systems` tell more of these.");
     }
     Exit::Success
 }
 
-fn text(what: What) -> String {
+/// One kind of thing; in an overview, not all of it.
+fn text(what: What, whole: bool) -> String {
     match what {
-        What::Systems => systems(),
+        What::Systems => systems(whole),
         What::Workloads => table("Workloads", workload::WORKLOADS.iter().map(|w| (w.name, w.about.to_string()))),
         What::Faults => faults(),
         What::Models => table("Models", check::MODELS.iter().map(|model| (model.name, model.summary.to_string()))),
-        What::Plans => table("Plans", run::plans::PLANS.iter().map(|plan| (plan.name, plan.about()))),
+        What::Plans => table(
+            "Plans",
+            run::plans::PLANS.iter().map(|plan| {
+                let about = plan.about();
+                (plan.name, if whole { about } else { first_sentence(&about).to_string() })
+            }),
+        ),
     }
 }
 
-fn systems() -> String {
-    let mut out = table("Systems", system::SYSTEMS.iter().map(|info| (info.name, info.about.to_string())));
-    for info in system::SYSTEMS {
-        for missing in (info.missing)() {
-            out.push_str(&format!(
-                "\n`{}` cannot run here: {} is missing; {}\n",
-                info.name, missing.what, missing.way_out
-            ));
-        }
+fn systems(whole: bool) -> String {
+    let about = |info: &system::SystemInfo| {
+        let missing = (info.missing)()
+            .into_iter()
+            .map(|missing| format!(". CANNOT RUN HERE: {} is missing; {}", missing.what, missing.way_out));
+        format!("{}{}", info.about, missing.collect::<String>())
+    };
+    let mut out = table("Systems", system::SYSTEMS.iter().map(|info| (info.name, about(info))));
+    if !whole {
+        return out;
     }
     for specimen in system::specimen::SPECIMENS {
         let title = format!("Bugs that can be planted in `{}` (`bug = NAME` in [system])", specimen.name);
@@ -53,6 +65,12 @@ fn faults() -> String {
         out.push_str(&format!("\ntestbed `namespaces` cannot be used here: {error}\n"));
     }
     out
+}
+
+/// Up to the first full stop or colon that ends a clause.
+fn first_sentence(text: &str) -> &str {
+    let end = [". ", ": "].iter().filter_map(|stop| text.find(stop).map(|at| at + 1)).filter(|at| *at > 20).min();
+    text[..end.unwrap_or(text.len())].trim_end_matches(':')
 }
 
 /// A title and two columns, the second wrapped to the terminal.

@@ -135,7 +135,8 @@ fn line(event: &Event) -> Option<String> {
     let at = |at: &f64| format!("{at:>6.1} s  ");
     Some(match event {
         Event::Started { plan, seed, system, testbed, nodes, folder, .. } => {
-            format!("{plan}: {nodes} nodes of {system} on {testbed}, seed {seed}, in {folder}")
+            let what = if plan == system { String::new() } else { format!(" of {system}") };
+            format!("{plan}: {nodes} nodes{what} on {testbed}, seed {seed}\nrun folder {folder}")
         }
         Event::Note { text } => format!("note: {text}"),
         Event::Ready { seconds } => format!("all nodes serve after {seconds:.2} s"),

@@ -2,7 +2,7 @@
 
 use base::units::show_count;
 
-use crate::results::{Anomaly, ErrorCount, Results, Severity, Standing, Verdict};
+use crate::results::{Anomaly, ErrorCount, Objective, Results, Severity, Standing, Verdict};
 use crate::show;
 
 /// Whether to colour.
@@ -43,7 +43,9 @@ fn verdict(page: &mut Page, results: &Results) {
     };
     page.blank();
     let mut line = page.paint(colour, &show::verdict(results).to_uppercase());
-    for part in [&results.name, &results.system, &results.testbed].into_iter().filter(|part| !part.is_empty()) {
+    let mut parts = vec![&results.name, &results.system, &results.testbed];
+    parts.dedup();
+    for part in parts.into_iter().filter(|part| !part.is_empty()) {
         line.push_str(&page.paint(DIM, " · "));
         line.push_str(&clean(part));
     }
@@ -53,12 +55,22 @@ fn verdict(page: &mut Page, results: &Results) {
 }
 
 fn objectives(page: &mut Page, results: &Results) {
-    if results.objectives.is_empty() {
+    if results.objectives.is_empty() && results.checks.is_empty() {
         return;
     }
-    page.heading("objectives");
+    page.heading("checks and objectives");
     let mut table = Table::new(&[Align::Left; 5]);
-    for objective in &results.objectives {
+    for check in &results.checks {
+        let (word, colour) = match check.verdict {
+            Verdict::Valid => ("valid", GREEN),
+            Verdict::Unknown => ("unknown", YELLOW),
+            Verdict::Invalid => ("INVALID", RED),
+        };
+        table.row([(word, colour), (&check.model, ""), ("", ""), ("", ""), (&show::check(check), DIM)]);
+    }
+    // A model that was checked stands there already.
+    let checked = |objective: &&Objective| results.checks.iter().any(|check| check.model == objective.name);
+    for objective in results.objectives.iter().filter(|objective| !checked(objective)) {
         let (word, colour) = match objective.standing {
             Standing::Met => ("met", GREEN),
             Standing::Unknown => ("unknown", YELLOW),
@@ -94,9 +106,6 @@ fn figures(page: &mut Page, results: &Results) {
     }
     if let Some(resources) = &results.resources {
         row("resources", show::resources(resources));
-    }
-    for check in &results.checks {
-        row("check", format!("{} {}: {}", check.model, check.verdict.name(), show::check(check)));
     }
     page.table(table);
 }
@@ -163,8 +172,12 @@ fn problems(page: &mut Page, results: &Results) {
         let severity = page.paint(colour, problem.severity.name());
         page.line(&format!("  {severity}  {}", clean(&problem.title)));
         problem.evidence.iter().for_each(|evidence| page.wrapped(4, evidence));
-        results.anomalies.iter().filter(|a| a.title == problem.title).for_each(|a| story(page, a));
-        page.command(4, &problem.repeat);
+        let stories = results.anomalies.iter().filter(|a| a.title == problem.title && a.story != problem.evidence);
+        stories.for_each(|anomaly| story(page, anomaly));
+        // The commands at the end repeat the whole run.
+        if results.repeat.iter().all(|command| command.command != problem.repeat) {
+            page.command(4, &problem.repeat);
+        }
     }
     let told = |anomaly: &&Anomaly| results.problems.iter().any(|problem| problem.title == anomaly.title);
     for anomaly in results.anomalies.iter().filter(|anomaly| !told(anomaly)) {

@@ -19,7 +19,6 @@ pub fn html(results: &Results) -> String {
         verdict(results),
         sections::objectives(results),
         sections::problems(results),
-        sections::counterexamples(results),
         chart::over_time(results),
         timeline::faults(results),
         spectrum::spectrum(results),
@@ -49,9 +48,11 @@ const POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; script-src 
 fn verdict(results: &Results) -> String {
     let about = [&results.name, &results.system, &results.testbed, &results.started];
     let about: Vec<String> = about.into_iter().filter(|text| !text.is_empty()).map(|text| escape(text)).collect();
-    let lead = show::praise(results).into_iter().chain(results.reasons.first().cloned()).next();
-    let lead = lead.map_or(String::new(), |lead| format!("<p class=\"lead\">{}</p>\n", sentence(&lead)));
-    let more: String = results.reasons.iter().skip(1).map(|reason| format!("<li>{}</li>", escape(reason))).collect();
+    // Distrust of the generator has a box of its own.
+    let reasons = results.reasons.iter().filter(|reason| !show::is_distrust(results, reason)).cloned();
+    let mut told = show::praise(results).into_iter().chain(reasons);
+    let lead = told.next().map_or(String::new(), |lead| format!("<p class=\"lead\">{}</p>\n", sentence(&lead)));
+    let more: String = told.map(|reason| format!("<li>{}</li>", escape(&reason))).collect();
     let more = if more.is_empty() { more } else { format!("<ul class=\"reasons\">{more}</ul>\n") };
     format!(
         "<header class=\"{}\">\n<p class=\"about\"><b>assize</b> {}</p>\n<h1>{}</h1>\n{lead}{more}{}{}</header>\n",
@@ -76,10 +77,9 @@ fn trust(results: &Results) -> String {
     if results.trusted || results.untrusted_because.is_empty() {
         return String::new();
     }
-    let told = results.reasons.iter().any(|reason| reason.contains(&results.untrusted_because));
-    let reason = if told { String::new() } else { format!("{}. ", sentence(&results.untrusted_because)) };
+    let reason = sentence(&results.untrusted_because);
     format!(
-        "<p class=\"callout\"><b>Latency and rate are untrusted.</b> {reason}Give the load generator a core of its own, stop other \
+        "<p class=\"callout\"><b>Latency and rate are untrusted.</b> {reason}. Give the load generator a core of its own, stop other \
          work on the machine, or ask for a lower rate. The consistency verdict stands.</p>\n"
     )
 }

@@ -4,7 +4,7 @@ use base::units::show_count;
 
 use super::escape::{escape, svg_address};
 use super::sentence;
-use crate::results::{Fact, Function, Micros, Objective, Operations, Problem, Results, Standing};
+use crate::results::{Anomaly, Fact, Function, Micros, Objective, Operations, Problem, Results, Standing};
 use crate::show;
 
 /// The figures that everybody asks for first.
@@ -53,10 +53,8 @@ fn unit(value: &str) -> String {
 pub(crate) fn objectives(results: &Results) -> String {
     let mut rows = String::new();
     for check in &results.checks {
-        let mut note = show::check(check);
-        if !check.reason.is_empty() {
-            note = format!("{}; {note}", check.reason);
-        }
+        let told = [check.reason.clone(), show::check(check)];
+        let note = told.into_iter().filter(|text| !text.is_empty()).collect::<Vec<_>>().join("; ");
         rows.push_str(&row(check.verdict.name(), check.verdict.name(), &check.model, "", "", &note));
     }
     // A model that was checked stands there already.
@@ -94,40 +92,56 @@ fn rows_or_nothing(rows: &str, class: &str) -> String {
     }
 }
 
+/// What was found, each with its proof; a counterexample is drawn where it is told. The first is open, the others unfold.
 pub(crate) fn problems(results: &Results) -> String {
-    let problems: String = results.problems.iter().map(problem).collect();
-    let content = if problems.is_empty() { "<p class=\"muted\">None.</p>\n".into() } else { problems };
+    let mut articles: Vec<String> = results.problems.iter().map(|one| problem(results, one)).collect();
+    let told = |anomaly: &&Anomaly| results.problems.iter().any(|problem| problem.title == anomaly.title);
+    articles.extend(results.anomalies.iter().filter(|anomaly| !told(anomaly)).map(untold));
+    let content = if articles.is_empty() { "<p class=\"muted\">None.</p>\n".into() } else { articles.concat() };
     section("problems", "Problems found", &content)
 }
 
-fn problem(problem: &Problem) -> String {
-    let evidence: String = problem.evidence.iter().map(|line| format!("<li>{}</li>", escape(line))).collect();
+fn problem(results: &Results, problem: &Problem) -> String {
+    let anomaly = results.anomalies.iter().find(|anomaly| anomaly.title == problem.title);
+    let first = results.problems.first().is_some_and(|first| first.id == problem.id);
+    let proof = match anomaly {
+        Some(anomaly) => counterexample(anomaly),
+        None => list("ul", &problem.evidence),
+    };
     let repeat = if problem.repeat.is_empty() { String::new() } else { command(&problem.repeat) };
+    let open = if first || anomaly.is_none() { " open" } else { "" };
     format!(
-        "<article class=\"problem\"><h3><span class=\"mark {0}\">{0}</span> {1}</h3><p class=\"id\">{2}</p><ul>{evidence}</ul>{repeat}</article>\n",
+        "<article class=\"problem\"><details{open}><summary><h3><span class=\"mark {0}\">{0}</span> {1}</h3>\
+         <span class=\"id\">{2}</span></summary>{proof}{repeat}</details></article>\n",
         problem.severity.name(),
         sentence(&problem.title),
         escape(&problem.id)
     )
 }
 
-pub(crate) fn counterexamples(results: &Results) -> String {
-    let mut content = String::new();
-    for anomaly in &results.anomalies {
-        let story: String = anomaly.story.iter().map(|line| format!("<li>{}</li>", escape(line))).collect();
-        let picture = if anomaly.svg.is_empty() {
-            String::new()
-        } else {
-            let alt = escape(&anomaly.story.join(" "));
-            format!("<div class=\"scroll picture\"><img alt=\"{alt}\" src=\"{}\"></div>", svg_address(&anomaly.svg))
-        };
+fn untold(anomaly: &Anomaly) -> String {
+    format!("<article class=\"problem\"><h3>{}</h3>{}</article>\n", sentence(&anomaly.title), counterexample(anomaly))
+}
+
+/// The story and the picture.
+fn counterexample(anomaly: &Anomaly) -> String {
+    let mut content = list("ol", &anomaly.story);
+    if !anomaly.svg.is_empty() {
+        let alt = escape(&anomaly.story.join(" "));
+        let address = svg_address(&anomaly.svg);
         content.push_str(&format!(
-            "<article><h3>{}</h3><p class=\"muted\">Breaks the model <b>{}</b>.</p>{picture}<ol class=\"story\">{story}</ol></article>\n",
-            sentence(&anomaly.title),
-            escape(&anomaly.model)
+            "<figure class=\"picture\"><div class=\"scroll\"><img alt=\"{alt}\" src=\"{address}\"></div><figcaption>A lane for each \
+             process, with the node that it asked; a bar from invocation to answer, <b>w</b> write and <b>r</b> read. Arrows lead from an \
+             operation that had ended to one that began later. Long gaps are compressed.</figcaption></figure>"
         ));
     }
-    if content.is_empty() { content } else { section("counterexample", "Counterexample", &content) }
+    content.push_str(&format!("<p class=\"muted\">Breaks the model <b>{}</b>.</p>", escape(&anomaly.model)));
+    content
+}
+
+fn list(kind: &str, lines: &[String]) -> String {
+    let items: String = lines.iter().map(|line| format!("<li>{}</li>", escape(line))).collect();
+    format!("<{kind} class=\"story\">{items}</{kind}>")
 }
 
 pub(crate) fn outcomes(results: &Results) -> String {
