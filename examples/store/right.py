@@ -56,5 +56,6 @@ class Store(BaseHTTPRequestHandler):
         pass
 
 
+ThreadingHTTPServer.handle_error = lambda *_: None  # a client that went away
 host, port = me.split(":")
 ThreadingHTTPServer((host, int(port)), Store).serve_forever()

@@ -57,7 +57,7 @@ pub const CLIENT: Section = Section {
         Field {
             key: "target",
             kind: "`leader`, `any`, `fixed` or `rotating`",
-            default: "\"leader\"",
+            default: "\"leader\"; \"any\" for your own system",
             about: "Which node is asked first: the leader as far as known, a random one, process i node i, or the same until it fails.",
         },
         Field {

@@ -37,8 +37,14 @@ impl Results {
             let (model, reason) = (&check.model, &check.reason);
             let anomaly = self.anomalies.iter().find(|anomaly| anomaly.model == *model).map(|anomaly| &anomaly.title);
             let told = if reason.is_empty() { anomaly } else { Some(reason) };
-            let how = if check.verdict == Verdict::Invalid { "not" } else { "not known whether it is" };
-            reasons.push(told.map_or(format!("{how} {model}"), |told| format!("{how} {model}: {told}")));
+            let invalid = check.verdict == Verdict::Invalid;
+            let how = match (invalid, check.operations > 0 || check.model == "linearizable") {
+                (true, true) => format!("not {model}"),
+                (false, true) => format!("not known whether it is {model}"),
+                (true, false) => format!("`{model}` does not hold"),
+                (false, false) => format!("not known whether `{model}` holds"),
+            };
+            reasons.push(told.map_or(how.clone(), |told| format!("{how}: {told}")));
         }
         reasons
     }

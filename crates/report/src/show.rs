@@ -69,7 +69,8 @@ pub(crate) fn praise(results: &Results) -> Option<String> {
         return None;
     }
     let judged = results.checks.iter().map(|check| check.operations).max().unwrap_or(0);
-    let models: Vec<&str> = results.checks.iter().map(|check| check.model.as_str()).collect();
+    let models = results.checks.iter().filter(|check| check.operations > 0).map(|check| check.model.as_str());
+    let models: Vec<&str> = models.collect();
     let mut text = format!("{} over {} operations", models.join(", "), show_count(judged));
     match results.faults.len() {
         0 => {}

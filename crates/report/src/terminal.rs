@@ -199,12 +199,13 @@ fn notes(page: &mut Page, results: &Results) {
 
 fn ending(page: &mut Page, results: &Results) {
     page.blank();
-    let mut table = Table::new(&[Align::Left; 2]);
     if !results.folder.is_empty() {
-        table.row([("report", DIM), (&format!("{}/report.html", results.folder), "")]);
+        page.line(&format!("  report  {}/report.html", clean(&results.folder)));
     }
-    results.repeat.iter().for_each(|command| table.row([(&command.what, DIM), (&command.command, "")]));
-    page.table(table);
+    for command in &results.repeat {
+        let what = page.paint(DIM, &format!("# {}", clean(&command.what)));
+        page.line(&format!("  $ {}  {what}", clean(&command.command)));
+    }
 }
 
 fn clean(text: &str) -> String {

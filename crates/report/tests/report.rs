@@ -46,9 +46,9 @@ fn a_green_run_in_the_terminal() {
         notes
           links between nodes run through relays of the testbed, which drop whole frames
 
-          report               runs/00042/report.html
-          repeat the schedule  assize run plans/raft-kv.toml --seed 42
-          check again          assize check runs/00042
+          report  runs/00042/report.html
+          $ assize run plans/raft-kv.toml --seed 42  # repeat the schedule
+          $ assize check runs/00042  # check again
     "#]]
     .assert_eq(&terminal(&sample::green(), 100, Colour::Off));
 }
@@ -99,9 +99,9 @@ fn a_red_run_in_the_terminal() {
             goodput below 90 % from 6.0 s to 13.2 s
             wanted: at most 5.00 s
 
-          report               runs/0007/report.html
-          repeat the schedule  assize run plans/raft-kv-stale-read.toml --seed 7
-          check again          assize check runs/0007
+          report  runs/0007/report.html
+          $ assize run plans/raft-kv-stale-read.toml --seed 7  # repeat the schedule
+          $ assize check runs/0007  # check again
     "#]]
     .assert_eq(&terminal(&sample::red(), 80, Colour::Off));
 }
@@ -142,9 +142,9 @@ fn an_unknown_run_in_the_terminal() {
         notes
           no root: partitions of the kernel's packet filter were left out
 
-          report               runs/0001/report.html
-          repeat the schedule  assize run plans/raft-kv.toml --seed 1
-          check again          assize check runs/0001
+          report  runs/0001/report.html
+          $ assize run plans/raft-kv.toml --seed 1  # repeat the schedule
+          $ assize check runs/0001  # check again
     "#]]
     .assert_eq(&terminal(&sample::unknown(), 80, Colour::Off));
 }

@@ -378,17 +378,24 @@ impl Scene<'_> {
             let Some(mut testbed) = self.cluster.testbed() else { break };
             let log = self.cluster.site.node_folder(node).join("log");
             let findings = testbed::scan_log(&log).unwrap_or_default();
-            let evidence: Vec<String> =
-                findings.iter().map(|found| format!("{}: {}", log.display(), found.text)).collect();
+            let evidence: Vec<String> = findings.iter().map(|found| told(&log, found)).collect();
             if let Some(exit) = testbed.exit_status(node).filter(|_| !testbed.is_running(node)) {
                 let text = format!("ended by itself with {exit}");
-                problems.push(NodeProblem { node: node.to_string(), text, evidence });
+                problems.push(NodeProblem { node: node.to_string(), text, evidence, survived: false });
             } else if !evidence.is_empty() {
-                problems.push(NodeProblem { node: node.to_string(), text: "has a panic in its log".into(), evidence });
+                let survived = findings.iter().all(|found| found.kind == testbed::FindingKind::Exception);
+                let what = if survived { "an exception" } else { "a panic" };
+                let text = format!("has {what} in its log");
+                problems.push(NodeProblem { node: node.to_string(), text, evidence, survived });
             }
         }
         problems
     }
+}
+
+/// A finding and where it is.
+fn told(log: &Path, found: &testbed::Finding) -> String {
+    format!("{}:{}: {}", crate::judge::short_path(log), found.line, found.text)
 }
 
 /// This process' monotonic clock, counted from the run's epoch.

@@ -97,8 +97,9 @@ impl Case {
 
     /// Nodes must not end by themselves, nor panic.
     fn nodes_check(&self) -> report::Check {
-        let problems = self.metrics.as_ref().map(|metrics| &metrics.problems);
-        let verdict = match problems {
+        let fatal = |metrics: &Metrics| metrics.problems.iter().filter(|p| !p.survived).cloned().collect::<Vec<_>>();
+        let problems = self.metrics.as_ref().map(fatal);
+        let verdict = match &problems {
             None => Verdict::Unknown,
             Some(problems) if problems.is_empty() => Verdict::Valid,
             Some(_) => Verdict::Invalid,
@@ -219,7 +220,8 @@ impl Case {
             problems.push(problem(Severity::Critical, format!("{} acknowledged writes are lost", lost.len()), told));
         }
         for node in self.metrics.iter().flat_map(|metrics| &metrics.problems) {
-            problems.push(problem(Severity::Critical, format!("{} {}", node.node, node.text), node.evidence.clone()));
+            let severity = if node.survived { Severity::Minor } else { Severity::Critical };
+            problems.push(problem(severity, format!("{} {}", node.node, node.text), node.evidence.clone()));
         }
         for fault in &results.faults {
             let lasting = |recovery: &report::Recovery| recovery.state == report::RecoveryState::NotRecovered;

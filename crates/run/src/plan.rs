@@ -128,7 +128,7 @@ impl Parts {
         let phases = Phases::from_plan(&root.section("phases"), system.as_deref());
         let generator = Workload::from_plan(&root.section("workload"), seed.derive("workload"));
         let profile = Profile::from_plan(&root.section("load"), seed.derive("load"));
-        let client = client(&root.section("client"), profile.as_ref());
+        let client = client(&root.section("client"), profile.as_ref(), system.as_deref());
         let nodes = system.as_ref().map_or(1, |system| system.nodes());
         let faults =
             fault::Schedule::from_plan(&root.section("faults"), seed.derive("faults"), phases.load, nodes).injections;
@@ -207,9 +207,13 @@ impl Phases {
     }
 }
 
-/// Who asks; a closed loop says itself how many.
-fn client(table: &Table<'_>, profile: Option<&Profile>) -> Option<load::Settings> {
+/// Who asks; a closed loop says itself how many. Nobody knows the leader of a system that the plan describes, so all nodes are asked.
+fn client(table: &Table<'_>, profile: Option<&Profile>, system: Option<&dyn System>) -> Option<load::Settings> {
     let mut settings = load::Settings::from_plan(table)?;
+    let own = system.is_some_and(|system| matches!(system.name(), "command" | "endpoints"));
+    if own && table.get::<String>("target").is_none() {
+        settings.target = load::TargetPolicy::Any;
+    }
     if let Some(Profile::Closed { processes, .. }) = profile {
         settings.processes = settings.processes.max(*processes);
     }

@@ -88,6 +88,9 @@ pub struct NodeProblem {
     pub node: String,
     /// What: `ended by itself with exit code 70`, a panic in its log.
     pub text: String,
+    /// It went on serving, and what it logged may be usual: an exception in one thread.
+    #[serde(default)]
+    pub survived: bool,
     /// Where it was seen: file and line, or the lines themselves.
     pub evidence: Vec<String>,
 }
