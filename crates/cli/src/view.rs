@@ -3,7 +3,6 @@
 use base::units::{show_count, show_duration};
 use console::{Term, style};
 use run::{Event, Tick};
-use std::io::Write;
 use std::time::Duration;
 
 /// Shows events as they come.
@@ -126,8 +125,7 @@ impl View for Plain {
             self.next_tick = tick.at + PLAIN_PERIOD;
         }
         if let Some(line) = line(event) {
-            // A reader that went away must not end the run.
-            let _ = writeln!(std::io::stdout(), "{line}");
+            println!("{line}");
         }
     }
 }
