@@ -1,15 +1,13 @@
 //! Exact search on one register, for what the zones cannot decide: values written more than once, and failed compare-and-sets.
 //!
-//! Just-in-time linearization (Lowe, *Testing for linearizability*, 2017): walk over the events in time; a configuration is a
-//! value and the set of open operations that have already taken effect. An operation takes effect only when one must return.
-//! Reads and failed compare-and-sets take effect as soon as they can, because they change nothing. Cost grows with the number
-//! of open mutations, not with the length of the history; a budget bounds it.
+//! The search itself is [`linearize`]; here a register becomes a [`SequentialModel`]. Values that nobody sees are one
+//! value to the search.
 
-use std::collections::HashSet;
-use std::hash::BuildHasherDefault;
+use std::collections::BTreeSet;
 
-use base::Fingerprint;
 use history::{Columns, ErrorKind, Function, Outcome};
+
+use crate::sequential::{Interval, Linearized, SequentialModel, linearize};
 
 /// One operation of a key, as the search needs it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,7 +23,7 @@ pub struct Op {
 }
 
 /// The effect of an operation on a register.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Step {
     /// Saw this value.
     Read(u64),
@@ -51,6 +49,24 @@ impl Step {
         match self {
             Step::Write(value) | Step::Cas(_, value) => Some(value),
             Step::Read(_) | Step::Not(_) => None,
+        }
+    }
+
+    /// The value that it tells from others.
+    fn names(self) -> Option<u64> {
+        match self {
+            Step::Not(value) => Some(value),
+            step => step.needs(),
+        }
+    }
+
+    /// The same, with a value that is not `named` replaced by `unseen`.
+    fn merged(self, named: &BTreeSet<u64>, unseen: u64) -> Step {
+        let merge = |value| if named.contains(&value) { value } else { unseen };
+        match self {
+            Step::Write(value) => Step::Write(merge(value)),
+            Step::Cas(old, new) => Step::Cas(old, merge(new)),
+            step => step,
         }
     }
 
@@ -105,183 +121,54 @@ pub enum Search {
     },
 }
 
-/// Searches an order of `ops` (of one key, whose first value is `initial`) within `budget` configurations.
+/// Searches an order of `ops` (of one key, whose first value is `initial`) within `budget` configurations between quiescent
+/// instants.
 pub fn search(ops: &[Op], initial: u64, budget: usize) -> Search {
-    let ops = relevant(ops);
-    let mut events: Vec<(u64, bool, u32)> = Vec::with_capacity(ops.len() * 2);
-    for (i, op) in ops.iter().enumerate() {
-        events.push((op.sent, false, i as u32));
-        if !op.is_pending() {
-            events.push((op.done, true, i as u32));
-        }
+    let mut named: BTreeSet<u64> = ops.iter().filter_map(|op| op.step.names()).collect();
+    named.insert(initial);
+    let denied = ops.iter().any(|op| matches!(op.step, Step::Not(_)));
+    // Without a denial, nothing can tell a pending mutation whose value is unseen from one that did not happen.
+    let relevant = |op: &&Op| denied || !op.is_pending() || op.step.sets().is_some_and(|value| named.contains(&value));
+    let kept: Vec<&Op> = ops.iter().filter(relevant).collect();
+    let unseen = (0..=u64::MAX).find(|value| !named.contains(value)).unwrap_or(initial);
+    let interval = |op: &&Op| Interval {
+        process: 0,
+        call: op.step.merged(&named, unseen),
+        answer: (!op.is_pending()).then_some(()),
+        invoked: op.sent,
+        completed: (!op.is_pending()).then_some(op.done),
+    };
+    let intervals: Vec<_> = kept.iter().map(interval).collect();
+    match linearize(&Register { initial }, &intervals, budget) {
+        Linearized::Order(order) => Search::Order(order.into_iter().map(|i| kept[i as usize].index).collect()),
+        Linearized::Contradiction { at, .. } => Search::None { at },
+        Linearized::Undecided { at, reason, .. } => Search::GaveUp { at, reason },
     }
-    // At one instant invocations come first: operations that touch are concurrent.
-    events.sort_unstable();
-    let mut searcher = Searcher::new(&ops, initial, budget);
-    for (at, returns, op) in events {
-        if !returns {
-            if !searcher.invoke(op) {
-                return Search::GaveUp { at, reason: "more than 128 operations are open at once" };
-            }
-            continue;
-        }
-        if !searcher.complete(op) {
-            return Search::GaveUp { at, reason: "the budget of the exact search ran out" };
-        }
-        if searcher.frontier.is_empty() {
-            return Search::None { at };
-        }
-    }
-    Search::Order(searcher.order())
 }
 
-/// Leaves out pending mutations that nothing can tell from not having happened.
-fn relevant(ops: &[Op]) -> Vec<Op> {
-    if ops.iter().any(|op| matches!(op.step, Step::Not(_))) {
-        return ops.to_vec();
-    }
-    let mut seen: Vec<u64> = ops.iter().filter_map(|op| op.step.needs()).collect();
-    seen.sort_unstable();
-    let observed = |op: &Op| op.step.sets().is_some_and(|value| seen.binary_search(&value).is_ok());
-    ops.iter().filter(|op| !op.is_pending() || observed(op)).copied().collect()
+/// A register that first holds `initial`.
+struct Register {
+    initial: u64,
 }
 
-/// A value and which open slots have taken effect; `trail` says how it came about.
-#[derive(Clone, Copy)]
-struct Config {
-    state: u64,
-    mask: u128,
-    trail: u32,
-}
+impl SequentialModel for Register {
+    type State = u64;
+    type Call = Step;
+    type Answer = ();
 
-struct Searcher<'a> {
-    ops: &'a [Op],
-    /// The operation in each slot; `None`: free.
-    slots: Vec<Option<u32>>,
-    slot_of: Vec<u8>,
-    frontier: Vec<Config>,
-    /// (before, operation): the way back to the start.
-    trail: Vec<(u32, u32)>,
-    /// Slots of pending writes of values that nobody sees: each is as good as the other.
-    blind: Vec<bool>,
-    budget: usize,
-}
-
-type Seen = HashSet<(u64, u128), BuildHasherDefault<Fingerprint>>;
-
-impl<'a> Searcher<'a> {
-    fn new(ops: &'a [Op], initial: u64, budget: usize) -> Self {
-        let mut named: Vec<u64> = ops
-            .iter()
-            .filter_map(|op| match op.step {
-                Step::Not(value) => Some(value),
-                step => step.needs(),
-            })
-            .collect();
-        named.sort_unstable();
-        let blind = ops
-            .iter()
-            .map(|op| op.is_pending() && matches!(op.step, Step::Write(v) if named.binary_search(&v).is_err()))
-            .collect();
-        Searcher {
-            ops,
-            slots: Vec::new(),
-            slot_of: vec![0; ops.len()],
-            frontier: vec![Config { state: initial, mask: 0, trail: 0 }],
-            trail: vec![(0, u32::MAX)],
-            blind,
-            budget,
-        }
+    fn initial(&self) -> u64 {
+        self.initial
     }
 
-    fn invoke(&mut self, op: u32) -> bool {
-        let slot = self.slots.iter().position(Option::is_none).unwrap_or_else(|| {
-            self.slots.push(None);
-            self.slots.len() - 1
-        });
-        if slot >= 128 {
-            return false;
-        }
-        self.slots[slot] = Some(op);
-        self.slot_of[op as usize] = slot as u8;
-        true
+    fn step(&self, state: &u64, call: &Step, _answer: Option<&()>) -> Option<u64> {
+        call.apply(*state)
     }
 
-    /// Every configuration in which `op` has taken effect. False: out of budget.
-    fn complete(&mut self, op: u32) -> bool {
-        let bit = 1u128 << self.slot_of[op as usize];
-        let (mut seen, mut reached) = (Seen::default(), Seen::default());
-        let mut next = Vec::new();
-        let mut stack = std::mem::take(&mut self.frontier);
-        while let Some(config) = stack.pop() {
-            let config = self.observe(config);
-            if !seen.insert((config.state, config.mask)) {
-                continue;
-            }
-            if config.mask & bit != 0 {
-                let config = Config { mask: config.mask & !bit, ..config };
-                if reached.insert((config.state, config.mask)) {
-                    next.push(config);
-                }
-                continue;
-            }
-            if self.budget == 0 {
-                return false;
-            }
-            self.budget -= 1;
-            self.branch(config, &mut stack);
-        }
-        self.slots[self.slot_of[op as usize] as usize] = None;
-        self.frontier = next;
-        true
+    fn is_read(&self, call: &Step, _answer: Option<&()>) -> bool {
+        call.sets().is_none()
     }
 
-    /// Lets everything take effect that changes nothing and fits.
-    fn observe(&mut self, mut config: Config) -> Config {
-        for slot in 0..self.slots.len() {
-            let Some(op) = self.slots[slot] else { continue };
-            let step = self.ops[op as usize].step;
-            let fits = step.sets().is_none() && step.apply(config.state).is_some();
-            if fits && config.mask & (1 << slot) == 0 {
-                config = self.take(config, slot, op, config.state);
-            }
-        }
-        config
-    }
-
-    /// Lets each mutation that fits take effect, one per new configuration.
-    fn branch(&mut self, config: Config, stack: &mut Vec<Config>) {
-        let mut blind_taken = false;
-        for slot in 0..self.slots.len() {
-            let Some(op) = self.slots[slot] else { continue };
-            let step = self.ops[op as usize].step;
-            if config.mask & (1 << slot) != 0 || step.sets().is_none() {
-                continue;
-            }
-            if self.blind[op as usize] && std::mem::replace(&mut blind_taken, true) {
-                continue;
-            }
-            if let Some(state) = step.apply(config.state) {
-                let config = self.take(config, slot, op, state);
-                stack.push(config);
-            }
-        }
-    }
-
-    fn take(&mut self, config: Config, slot: usize, op: u32, state: u64) -> Config {
-        self.trail.push((config.trail, op));
-        Config { state, mask: config.mask | 1 << slot, trail: (self.trail.len() - 1) as u32 }
-    }
-
-    fn order(&self) -> Vec<u32> {
-        let mut order = Vec::new();
-        let mut at = self.frontier.first().map_or(0, |config| config.trail);
-        while at != 0 {
-            let (before, op) = self.trail[at as usize];
-            order.push(self.ops[op as usize].index);
-            at = before;
-        }
-        order.reverse();
-        order
+    fn overwrites(&self, call: &Step, _answer: Option<&()>) -> bool {
+        matches!(call, Step::Write(_))
     }
 }

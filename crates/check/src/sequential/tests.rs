@@ -1,0 +1,151 @@
+use base::{Rng, Seed};
+
+use super::*;
+
+/// Values that are written again and again: nothing but a search can tell which write a read saw.
+struct Register;
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+enum Call {
+    Read,
+    Write(u8),
+}
+
+impl SequentialModel for Register {
+    type State = u8;
+    type Call = Call;
+    type Answer = u8;
+
+    fn initial(&self) -> u8 {
+        0
+    }
+
+    fn step(&self, state: &u8, call: &Call, answer: Option<&u8>) -> Option<u8> {
+        match call {
+            Call::Read => answer.is_none_or(|seen| seen == state).then_some(*state),
+            Call::Write(value) => Some(*value),
+        }
+    }
+
+    fn is_read(&self, call: &Call, _answer: Option<&u8>) -> bool {
+        matches!(call, Call::Read)
+    }
+
+    fn overwrites(&self, call: &Call, _answer: Option<&u8>) -> bool {
+        matches!(call, Call::Write(_))
+    }
+
+    fn value(&self, call: &Call, answer: Option<&u8>) -> Option<u64> {
+        match call {
+            Call::Read => answer.map(|&seen| seen.into()),
+            Call::Write(value) => Some((*value).into()),
+        }
+    }
+}
+
+/// A closed loop of `clients` on one register with values 0-4: an execution, so linearizable.
+fn ambiguous(seed: u64, count: usize, clients: usize, unknown: f64) -> Vec<IntervalOf<Register>> {
+    let mut rng = Rng::new(Seed(seed));
+    let mut free = vec![0u64; clients];
+    let mut drafts: Vec<(u64, u64, u64)> = Vec::new();
+    for _ in 0..count {
+        let client = (0..clients).min_by_key(|&client| free[client]).expect("there are clients");
+        let invoked = free[client] + rng.within(1..=50);
+        let completed = invoked + rng.within(100..=300);
+        free[client] = completed;
+        drafts.push((rng.within(invoked..=completed), invoked, completed));
+    }
+    drafts.sort_unstable();
+    let mut state = 0;
+    let mut operations = Vec::new();
+    for (i, (_, invoked, completed)) in drafts.into_iter().enumerate() {
+        let process = i as u32;
+        if rng.chance(0.5) {
+            let completed = Some(completed);
+            operations.push(Interval { process, call: Call::Read, answer: Some(state), invoked, completed });
+            continue;
+        }
+        let value = rng.below(5) as u8;
+        let lost = rng.chance(unknown);
+        if !lost || rng.chance(0.5) {
+            state = value;
+        }
+        let completed = (!lost).then_some(completed);
+        operations.push(Interval {
+            process,
+            call: Call::Write(value),
+            answer: completed.map(|_| 0),
+            invoked,
+            completed,
+        });
+    }
+    operations.sort_by_key(|op| op.invoked);
+    operations
+}
+
+/// Replays an order: the definition of linearizability, applied to one order.
+fn replay(operations: &[IntervalOf<Register>], order: &[u32]) {
+    let (mut state, mut latest) = (0, 0);
+    for &i in order {
+        let op = &operations[i as usize];
+        state = Register.step(&state, &op.call, op.answer.as_ref()).expect("every step of the order is possible");
+        assert!(op.completed.is_none_or(|completed| completed >= latest), "real time is kept");
+        latest = latest.max(op.invoked);
+    }
+    let completed = operations.iter().filter(|op| op.completed.is_some()).count();
+    let ordered = order.iter().filter(|&&i| operations[i as usize].completed.is_some()).count();
+    assert_eq!(completed, ordered);
+}
+
+#[test]
+fn ten_thousand_operations_of_twenty_clients_on_five_values_are_decided() {
+    let count = if cfg!(debug_assertions) { 2_000 } else { 10_000 };
+    for seed in 0..3 {
+        let operations = ambiguous(seed, count, 20, 0.01);
+        let began = std::time::Instant::now();
+        let Linearized::Order(order) = linearize(&Register, &operations, 20_000_000) else {
+            panic!("the history is linearizable by construction")
+        };
+        println!("seed {seed}: {count} operations in {:?}", began.elapsed());
+        replay(&operations, &order);
+    }
+}
+
+#[test]
+fn a_lie_among_many_operations_is_found_and_made_small() {
+    let mut operations = ambiguous(7, 400, 5, 0.0);
+    operations.iter_mut().for_each(|op| {
+        if op.call == Call::Write(4) {
+            op.call = Call::Write(3)
+        }
+    });
+    operations.iter_mut().for_each(|op| {
+        if op.answer == Some(4) {
+            op.answer = Some(3)
+        }
+    });
+    let lie = operations.iter().position(|op| op.call == Call::Read && op.invoked > 3_000).expect("there are reads");
+    operations[lie].answer = Some(4);
+    let witness = contradiction(&Register, &operations, 1_000_000).expect("4 was never written");
+    assert_eq!(witness, [lie as u32]);
+}
+
+#[test]
+#[should_panic(expected = "no order explains these operations")]
+fn the_assertion_fails_on_a_stale_read() {
+    let at = |process, call, answer, invoked| Interval {
+        process,
+        call,
+        answer: Some(answer),
+        invoked,
+        completed: Some(invoked + 1),
+    };
+    assert_linearizable(&Register, &[at(0, Call::Write(1), 0, 0), at(1, Call::Read, 0, 5)]);
+}
+
+#[test]
+fn a_tight_budget_says_where_it_ran_out() {
+    let operations = ambiguous(1, 300, 20, 0.0);
+    let Linearized::Undecided { from, at, .. } = linearize(&Register, &operations, 10) else { panic!("decided") };
+    assert!(from <= at && at > 0);
+}
