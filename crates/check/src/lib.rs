@@ -2,6 +2,7 @@
 //!
 //! - [`check`]: a history against a [`Model`] gives a [`Report`]: the [`Verdict`], its [`Anomaly`]s, what it took.
 //! - [`MODELS`]: the registry. A new model is one file and one line there.
+//! - [`workload`]: the same for imported histories of any object or transaction; [`workload::WORKLOADS`] is its registry.
 //! - [`register`]: linearizability of key-value registers, by zones; [`exact`]: the search for what zones cannot decide.
 //! - [`sequential`]: the exact search over any object of one's own; [`assert_linearizable`] for `cargo test`.
 //! - [`witness`]: from suspects to the smallest contradiction; [`explain`]: a witness in words; [`picture`]: as an SVG.
@@ -18,9 +19,11 @@ mod report;
 pub mod sequential;
 mod verdict;
 pub mod witness;
+pub mod workload;
 
 pub use lost::{LostWrite, lost_writes};
 pub use model::{LINEARIZABLE, MODELS, Model, Options, check};
 pub use report::{Anomaly, AnomalyKind, Report};
 pub use sequential::{SequentialModel, assert_linearizable};
 pub use verdict::Verdict;
+pub use workload::{Question, Refusal, WORKLOADS, Workload};

@@ -73,7 +73,7 @@ fn or_nil(value: u64) -> String {
 
 /// Reads a history of registers.
 pub fn parse(text: &str) -> Result<History, TextError> {
-    let wrong = |wrong| TextError::of(text, wrong);
-    let events = import::read(text, Format::Edn).map_err(wrong)?;
+    let wrong = |wrong| TextError::of(text.as_bytes(), wrong);
+    let events = import::read(text.as_bytes(), Format::JepsenEdn).map_err(wrong)?;
     register::from_events(&events).map_err(wrong)
 }

@@ -75,8 +75,8 @@ pub(crate) fn place(text: &[u8], at: usize) -> (usize, usize) {
 
 impl TextError {
     /// The mistake at its line and column.
-    pub(crate) fn of(text: &str, wrong: crate::event::Wrong) -> TextError {
-        let (line, column) = place(text.as_bytes(), wrong.at);
+    pub(crate) fn of(text: &[u8], wrong: crate::event::Wrong) -> TextError {
+        let (line, column) = place(text, wrong.at);
         TextError { line, column, message: wrong.message }
     }
 }

@@ -227,6 +227,12 @@ impl Events {
         (0..self.len()).map(|index| self.get(index))
     }
 
+    /// The functions that occur, each at least once.
+    pub fn functions(&self) -> impl Iterator<Item = &str> + '_ {
+        let mut seen = std::collections::BTreeSet::new();
+        self.rows.iter().filter(move |row| seen.insert(row.function)).map(|row| self.arena.name(row.function))
+    }
+
     /// Pairs invocations with completions, in order of invocation. Linear, but for open operations of nobody.
     pub fn operations(&self) -> Result<Operations<'_>, Wrong> {
         let mut pairing = Pairing::of(self);
@@ -234,6 +240,34 @@ impl Events {
             pairing.event(index as u32)?;
         }
         Ok(Operations { events: self, pairs: pairing.pairs })
+    }
+
+    /// Leaves out completions without an invocation, and gives an operation that its process left behind an unknown outcome.
+    /// Afterwards [`Events::operations`] finds no mistake. Every mistake is told to `note`.
+    pub(crate) fn repair(&mut self, mut note: impl FnMut(Wrong)) {
+        let mut rows = Vec::with_capacity(self.rows.len());
+        let mut pairing = Pairing::of(self);
+        for index in 0..self.rows.len() {
+            let mut row = self.rows[index];
+            let Err(wrong) = pairing.event(index as u32) else {
+                rows.push(row);
+                continue;
+            };
+            note(wrong);
+            if row.kind == Kind::Invoke {
+                rows.push(Row::new(row.at, Kind::Info, pairing.under_way(row.process)).of(row.process));
+                pairing.abandon(row.process);
+                rows.push(row);
+                let _ = pairing.event(index as u32);
+            } else if pairing.under_way_of(row.process).is_some() {
+                // The completion of another function: nothing is known of the operation.
+                row.function = pairing.under_way(row.process);
+                row.kind = Kind::Info;
+                pairing.abandon(row.process);
+                rows.push(row);
+            }
+        }
+        self.rows = rows;
     }
 }
 
@@ -404,6 +438,20 @@ impl<'a> Pairing<'a> {
             slot.session = NEVER;
         }
         Ok(())
+    }
+
+    /// The function of the operation that the process has under way.
+    fn under_way_of(&mut self, process: u32) -> Option<Symbol> {
+        let pair = if process == NOBODY { NEVER } else { self.open.of(process).pair };
+        (pair != NEVER).then(|| self.events.rows[self.pairs[pair as usize].invoke as usize].function)
+    }
+
+    fn under_way(&mut self, process: u32) -> Symbol {
+        self.under_way_of(process).unwrap_or(Symbol(0))
+    }
+
+    fn abandon(&mut self, process: u32) {
+        *self.open.of(process) = IDLE;
     }
 
     /// The first number that no open operation of nobody has.

@@ -6,6 +6,8 @@ use std::path::{Path, PathBuf};
 use base::{NodeId, ProcessId, Time};
 
 use crate::error::OpenError;
+use crate::event::Wrong;
+use crate::import;
 use crate::operation::{Completion, ErrorKind, Function, Operation, Outcome, Phase, Request};
 use crate::segment::{self, ClockDomain, Header};
 
@@ -52,8 +54,8 @@ impl History {
         History { operations: columns(checked), never_sent: columns(never_sent), ..History::default() }
     }
 
-    /// Reads a run folder, its `history` folder, one segment of records, JSON Lines or Jepsen's EDN; which, is recognised by
-    /// the content.
+    /// Reads a run folder, its `history` folder, one segment of records, JSON Lines, or registers in any of the formats of
+    /// [`import`]; which, is recognised by the content.
     pub fn open(path: impl AsRef<Path>) -> Result<History, OpenError> {
         let path = path.as_ref();
         let io = |source| OpenError::Io { path: path.to_owned(), source };
@@ -66,7 +68,7 @@ impl History {
         if segment::looks_like_one(&start[..length]) {
             return read_segments(&[path.to_owned()]);
         }
-        read_text(path, &fs::read(path).map_err(io)?)
+        read_text(path)
     }
 
     /// How many operations the system saw.
@@ -227,24 +229,17 @@ fn read_segments(paths: &[PathBuf]) -> Result<History, OpenError> {
     Ok(history)
 }
 
-fn read_text(path: &Path, bytes: &[u8]) -> Result<History, OpenError> {
-    let unrecognised = |message: &str| OpenError::Unrecognised { path: path.to_owned(), message: message.to_string() };
-    let text = std::str::from_utf8(bytes).map_err(|error| {
-        unrecognised(&format!("byte {} is no UTF-8 text, nor is the file a segment", error.valid_up_to()))
-    })?;
-    let Some(first) = text.lines().map(str::trim_start).find(|line| !line.is_empty() && !line.starts_with(';')) else {
-        return Err(unrecognised("it is empty"));
-    };
-    let parsed = match first.as_bytes() {
-        [b'{', b'"', ..] | [b'{', b' ', b'"', ..] => crate::jsonl::parse(text),
-        [b'{' | b'[' | b'(' | b'#', ..] => crate::edn::parse(text),
-        _ => {
-            return Err(unrecognised(
-                "it opens neither like JSON Lines (`{\"process\": ...`) nor like EDN (`{:type ...`)",
-            ));
-        }
-    };
-    parsed.map_err(|error| OpenError::Malformed {
+fn read_text(path: &Path) -> Result<History, OpenError> {
+    let bytes = import::load(path)?;
+    let format = import::recognise(path, &bytes, None)?;
+    let wrong = |wrong| import::malformed(path, &bytes, format, wrong);
+    if format.has_events() {
+        let events = import::read(&bytes, format).map_err(wrong)?;
+        return crate::register::from_events(&events).map_err(wrong);
+    }
+    let text = std::str::from_utf8(&bytes);
+    let text = text.map_err(|error| wrong(Wrong::new(error.valid_up_to(), "expected UTF-8 text")))?;
+    crate::jsonl::parse(text).map_err(|error| OpenError::Malformed {
         path: path.to_owned(),
         line: error.line,
         column: error.column,

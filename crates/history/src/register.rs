@@ -46,7 +46,7 @@ fn times(events: &Events) -> Vec<u64> {
 }
 
 /// Whether every value is a tuple of key and value.
-pub(crate) fn is_keyed(events: &Events) -> bool {
+pub fn is_keyed(events: &Events) -> bool {
     let mut tuples = 0;
     for event in events.iter().filter(|event| !event.value.is_nil()) {
         let Some([_, inner]) = event.value.tuple() else { return false };
