@@ -10,7 +10,7 @@
 //! - A successful compare-and-set glues its cluster behind that of the value it found. Glued clusters form a *chain*, which is
 //!   one zone, after its inner order has been checked.
 //! - A failed compare-and-set says only what the value was *not*. It is placed into the order that the zones give; if that fails,
-//!   and whenever a value was written twice, [`exact`](crate::exact) search decides within its budget.
+//!   and whenever a value was written twice, `exact` search decides within its budget.
 //!
 //! Zones touch leniently: an operation that completes at the instant at which another is invoked is concurrent with it.
 

@@ -38,13 +38,13 @@ fn text(what: What, whole: bool) -> String {
 }
 
 fn systems(whole: bool) -> String {
-    let about = |info: &system::SystemInfo| {
-        let missing = (info.missing)()
-            .into_iter()
-            .map(|missing| format!(". CANNOT RUN HERE: {} is missing; {}", missing.what, missing.way_out));
-        format!("{}{}", info.about, missing.collect::<String>())
-    };
-    let mut out = table("Systems", system::SYSTEMS.iter().map(|info| (info.name, about(info))));
+    let mut out = table("Systems", system::SYSTEMS.iter().map(|info| (info.name, info.about.to_string())));
+    for info in system::SYSTEMS {
+        for missing in (info.missing)() {
+            let (what, way_out) = (missing.what, missing.way_out);
+            out.push_str(&format!("\n`{}` cannot run here: {what} is missing; {way_out}\n", info.name));
+        }
+    }
     if !whole {
         return out;
     }

@@ -73,7 +73,7 @@ impl TargetPolicy {
     ];
 }
 
-/// Whether to spin through the last [`SPIN`] before an arrival instead of sleeping: exact, at the price of a core.
+/// Whether to spin through the last `SPIN` before an arrival instead of sleeping: exact, at the price of a core.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Spin {
     /// Only where more than two cores are there. On two, generator and servers share them, and spinning would starve what is measured.

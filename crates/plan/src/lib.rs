@@ -5,7 +5,7 @@
 //! - [`FromValue`]: what can be read: plain TOML types and the quantities of plans ([`Rate`], [`Share`], [`Size`],
 //!   [`DurationRange`], [`std::time::Duration`], [`base::NodeId`]).
 //! - [`Diagnostics`]: what is wrong, each with line, column, excerpt and help.
-//! - [`reference`]: what a section takes, as data, from which the reference pages are made.
+//! - [`mod@reference`]: what a section takes, as data, from which the reference pages are made.
 //!
 //! ```
 //! let mut document = plan::Document::parse("my.toml", "[load]\nrate = '500/s'").unwrap();

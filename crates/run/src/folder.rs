@@ -21,7 +21,7 @@ pub struct Folder {
 }
 
 impl Folder {
-    /// Makes a new folder under `runs`, points `latest` to it and removes the oldest beyond [`KEPT`].
+    /// Makes a new folder under `runs`, points `latest` to it and removes the oldest beyond `KEPT`.
     ///
     /// # Errors
     /// If the folder cannot be made; the error names it.

@@ -61,7 +61,7 @@ pub struct Piece {
 pub enum Spacing {
     /// `x_k = k`.
     Even,
-    /// Exponential gaps, as of many independent clients (and as in M/M/c), drawn in blocks of [`BLOCK`] arrivals.
+    /// Exponential gaps, as of many independent clients (and as in M/M/c), drawn in blocks of `BLOCK` arrivals.
     ///
     /// The gaps of a block are scaled so that it lasts exactly `BLOCK` units: a Poisson process conditioned on the count of each
     /// block. Within a block it is indistinguishable from a Poisson process; over longer spans the count is steadier than

@@ -24,7 +24,7 @@ pub enum Distribution {
     },
     /// Key after key, round and round.
     Sequential,
-    /// The newest keys most, zipfian by age: the newest key moves on by one every [`OPERATIONS_PER_KEY`] operations.
+    /// The newest keys most, zipfian by age: the newest key moves on by one every `OPERATIONS_PER_KEY` operations.
     Latest {
         /// The exponent, in `(0, 1)`.
         theta: f64,
