@@ -7,6 +7,7 @@
 //! - [`sequential`]: the exact search over any object of one's own; [`assert_linearizable`] for `cargo test`.
 //! - [`witness`]: from suspects to the smallest contradiction; [`explain`]: a witness in words; [`picture`]: as an SVG.
 //!   Finding and explaining are apart.
+//! - [`txn`]: isolation levels of transactions, all decided at once.
 //! - [`lost`]: acknowledged writes that the final reads contradict.
 
 pub mod exact;
@@ -17,6 +18,7 @@ pub mod picture;
 pub mod register;
 mod report;
 pub mod sequential;
+pub mod txn;
 mod verdict;
 pub mod witness;
 pub mod workload;

@@ -6,6 +6,7 @@
 //! - [`Recorder`]: writes one fixed-size record per operation, claimed before the request leaves and completed in place.
 //! - [`record`]: the 64 bytes of one record; [`segment`]: the files they live in.
 //! - [`event`]: what imported histories of any object or transaction are made of, and the pairing of invocation and completion.
+//! - [`txn`]: transactions and their micro-operations, as the isolation checkers read them.
 //! - [`jsonl`], [`edn`]: the text formats that `export` writes and [`History::open`] reads again.
 
 pub mod edn;
@@ -21,6 +22,7 @@ pub mod record;
 mod recorder;
 pub mod register;
 pub mod segment;
+pub mod txn;
 
 pub use error::{OpenError, TextError};
 pub use history::{Columns, History, Origin};

@@ -2,12 +2,14 @@
 //!
 //! - [`timeline`]: a history as one draws it on a whiteboard.
 //! - [`brute`]: models decided from their definitions, by trying every order.
+//! - [`brute_txn`]: isolation levels of transactions, likewise.
 //! - [`every_history`], [`random_history`]: what checkers are compared on.
 //! - [`available`]: whether a test that needs a program or root can run here; no skip goes unseen.
 //! - [`script`]: folders of scenarios, played and compared with what they say.
 
 /// Models decided from their definitions, by trying every order. Only for small histories.
 pub mod brute;
+pub mod brute_txn;
 mod need;
 pub mod script;
 mod small;

@@ -1,0 +1,148 @@
+//! Isolation of transactions: which levels hold, which are violated, and why.
+//!
+//! - [`check_transactions`]: a history against every level at once gives a [`TxnReport`].
+//! - [`LEVELS`]: the registry of levels; [`Class`]: the anomalies that they forbid.
+//! - [`append`]: what list-append transactions say about the order of versions; [`facts`]: the form in which a workload says it.
+//! - [`graph`]: an order by Kahn's algorithm that respects real time proves all levels at once; [`cycles`]: what stands in its way.
+//! - [`explain`]: a cycle in sentences; [`picture`]: as an SVG.
+
+pub mod anomaly;
+pub mod append;
+pub mod cycles;
+pub mod explain;
+pub mod facts;
+pub mod graph;
+pub mod level;
+pub mod picture;
+
+use std::collections::BTreeMap;
+
+use history::txn::{Kind, Transactions};
+
+pub use anomaly::{Class, TxnAnomaly, Variant};
+pub use graph::{Edge, EdgeKind};
+pub use level::{LEVELS, Level};
+
+use crate::verdict::Verdict;
+use facts::Facts;
+
+/// What is known about the levels of a history.
+#[derive(Clone, Debug, PartialEq)]
+pub struct TxnReport {
+    /// Every level and whether it holds, as in [`LEVELS`].
+    pub levels: Vec<(&'static Level, Verdict)>,
+    /// The anomalies found, worst first: a witness of each cycle's class, the first few of the others.
+    pub anomalies: Vec<TxnAnomaly>,
+    /// How many anomalies of each name were seen. Of cycles, one.
+    pub counts: BTreeMap<String, usize>,
+    /// Transactions judged.
+    pub transactions: usize,
+    /// An order that explains everything, if there is one that keeps real time: the certificate.
+    pub order: Option<Vec<u32>>,
+}
+
+impl TxnReport {
+    /// Whether a level holds.
+    pub fn verdict(&self, level: &str) -> Verdict {
+        let found = self.levels.iter().find(|(l, _)| l.name == level);
+        found.map_or(Verdict::unknown(format!("no level `{level}`")), |(_, verdict)| verdict.clone())
+    }
+
+    /// The levels that hold and are contained in no other that holds.
+    pub fn strongest(&self) -> Vec<&'static Level> {
+        let holds: Vec<&Level> =
+            self.levels.iter().filter(|(_, verdict)| *verdict == Verdict::Valid).map(|(level, _)| *level).collect();
+        let top = |level: &&&'static Level| !holds.iter().any(|other| other != *level && other.contains(level));
+        holds.iter().filter(top).copied().collect()
+    }
+
+    /// The levels that are violated and contain no other that is.
+    pub fn weakest_violated(&self) -> Vec<&'static Level> {
+        let broken: Vec<&Level> =
+            self.levels.iter().filter(|(_, verdict)| *verdict == Verdict::Invalid).map(|(level, _)| *level).collect();
+        let bottom = |level: &&&'static Level| !broken.iter().any(|other| other != *level && level.contains(other));
+        broken.iter().filter(bottom).copied().collect()
+    }
+
+    /// The first anomaly that a level forbids.
+    pub fn why(&self, level: &Level) -> Option<&TxnAnomaly> {
+        self.anomalies.iter().find(|anomaly| level.forbids(anomaly.class, anomaly.variant))
+    }
+}
+
+/// Decides every level of [`LEVELS`] for list-append transactions. O(micro-operations + elements) if everything is fine.
+pub fn check_transactions(transactions: &Transactions) -> TxnReport {
+    let mut facts = append::facts(transactions);
+    let mut undecided = Vec::new();
+    let mut order = None;
+    match ordered(transactions, &facts) {
+        Ok(found) => order = Some(found),
+        Err(placed) => {
+            append::lost_updates(transactions, &mut facts);
+            let cycles = cycles::cycles(transactions, &facts.live, &placed, &facts.edges);
+            undecided = cycles.undecided;
+            for found in cycles.found {
+                facts.counts.insert((found.class, found.variant), 1);
+                facts.direct.push(explain::explain(transactions, found));
+            }
+        }
+    }
+    report(transactions, facts, undecided, order)
+}
+
+/// Histories without intervals need the order of each process as edges; real time contains it elsewhere.
+fn ordered(transactions: &Transactions, facts: &Facts) -> Result<Vec<u32>, Vec<bool>> {
+    if transactions.timed {
+        return graph::order(transactions, &facts.live, &facts.edges);
+    }
+    let mut edges = facts.edges.clone();
+    let mut last = BTreeMap::new();
+    for t in (0..transactions.len() as u32).filter(|t| facts.live[*t as usize]) {
+        let before = last.insert(transactions.process[t as usize], t);
+        edges.extend(before.map(|before| Edge::new(EdgeKind::So, before, t, 0)));
+    }
+    graph::order(transactions, &facts.live, &edges)
+}
+
+fn report(
+    transactions: &Transactions,
+    facts: Facts,
+    undecided: Vec<(Class, Variant)>,
+    order: Option<Vec<u32>>,
+) -> TxnReport {
+    let mut anomalies = facts.direct;
+    anomalies.sort_by_key(|anomaly| (anomaly.class, anomaly.variant));
+    let broken: Vec<(Class, Variant)> = facts.counts.keys().copied().collect();
+    let stuck = order.is_none();
+    let decide = |level: &'static Level| {
+        if broken.iter().any(|(class, variant)| level.forbids(*class, *variant)) {
+            return Verdict::Invalid;
+        }
+        if let Some(reason) = &facts.ambiguous {
+            return Verdict::unknown(reason.clone());
+        }
+        if let Some((class, _)) = undecided.iter().find(|(class, variant)| level.forbids(*class, *variant)) {
+            return Verdict::unknown(format!("the search for {} ran out of its budget", class.name()));
+        }
+        // Without any cycle in the level's graph its transactions have an order, and with it every version.
+        let cycles = || broken.iter().any(|(_, variant)| *variant <= level.variant());
+        if stuck && facts.loose && level.forbids(Class::LostUpdate, Variant::Plain) && cycles() {
+            return Verdict::unknown("several appends to one key were never read, so their order is not known");
+        }
+        if let Some(reason) = facts.unordered.as_ref().filter(|_| level.forbids(Class::GSingle, Variant::Process)) {
+            return Verdict::unknown(reason.clone());
+        }
+        Verdict::Valid
+    };
+    let levels = LEVELS.iter().map(|level| (level, decide(level))).collect();
+    let name =
+        |(class, variant)| TxnAnomaly { class, variant, story: vec![], transactions: vec![], cycle: vec![] }.name();
+    let counts = facts.counts.iter().map(|(what, count)| (name(*what), *count)).collect();
+    let clean = broken.is_empty();
+    TxnReport { levels, anomalies, counts, transactions: transactions.len(), order: order.filter(|_| clean) }
+}
+
+/// Whether any transaction works on lists, rather than registers.
+pub fn is_list_append(transactions: &Transactions) -> bool {
+    transactions.ops.iter().any(|op| matches!(op.kind, Kind::Append | Kind::ReadList))
+}

@@ -1,0 +1,69 @@
+//! The transaction checkers against the definitions of the levels, on random small histories.
+
+use base::{Rng, Seed};
+use check::Verdict;
+use check::txn::check_transactions;
+use history::txn::Transactions;
+use testkit::brute_txn::{Keep, Shape, random_transactions, serializable, snapshot};
+
+const LISTS: Shape = Shape {
+    transactions: 4,
+    ops: 3,
+    keys: 2,
+    processes: 3,
+    lists: true,
+    read_before_write: false,
+    pending: 0.15,
+    lies: 0.1,
+};
+
+type Definition = fn(&Transactions) -> bool;
+
+/// Levels with a definition by schedules.
+const DEFINITIONS: &[(&str, Definition)] = &[
+    ("serializable", |h| serializable(h, Keep::Nothing)),
+    ("strong-session-serializable", |h| serializable(h, Keep::Sessions)),
+    ("strict-serializable", |h| serializable(h, Keep::RealTime)),
+    ("snapshot-isolation", |h| snapshot(h, Keep::Nothing, true)),
+    ("strong-session-snapshot-isolation", |h| snapshot(h, Keep::Sessions, true)),
+    ("strong-snapshot-isolation", |h| snapshot(h, Keep::RealTime, true)),
+    ("prefix", |h| snapshot(h, Keep::Sessions, false)),
+];
+
+#[test]
+fn lists_agree_with_the_definitions() {
+    agree(LISTS, "lists", 8_000, DEFINITIONS);
+}
+
+fn agree(shape: Shape, name: &str, rounds: u64, definitions: &[(&str, Definition)]) {
+    let mut tally = vec![[0usize; 3]; definitions.len()];
+    for round in 0..rounds {
+        let history = random_transactions(&mut Rng::new(Seed(7).derive(name).nth(round)), shape);
+        let report = check_transactions(&history);
+        for ((level, definition), tally) in definitions.iter().zip(&mut tally) {
+            let truth = definition(&history);
+            match report.verdict(level) {
+                Verdict::Unknown { .. } => tally[2] += 1,
+                verdict => {
+                    let said = verdict == Verdict::Valid;
+                    assert_eq!(said, truth, "{level}, round {round}: {report:#?}\n{}", show(&history));
+                    tally[usize::from(said)] += 1;
+                }
+            }
+        }
+    }
+    for ((level, _), [invalid, valid, unknown]) in definitions.iter().zip(&tally) {
+        println!("{name}, {level}: {valid} valid, {invalid} invalid, {unknown} undecided");
+        assert!(*valid > 100 && *invalid > 100, "{level}: the histories are too much alike");
+        assert!(*unknown * 50 < rounds as usize, "{level}: {unknown} undecided");
+    }
+}
+
+fn show(history: &Transactions) -> String {
+    let line = |t: u32| {
+        let at = t as usize;
+        let times = (history.invoked[at], history.completed[at]);
+        format!("{} {times:?}\n", check::txn::explain::show_transaction(history, t))
+    };
+    (0..history.len() as u32).map(line).collect()
+}
