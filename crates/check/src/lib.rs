@@ -5,6 +5,7 @@
 //! - [`workload`]: the same for imported histories of any object or transaction; [`workload::WORKLOADS`] is its registry.
 //! - [`register`]: linearizability of key-value registers, by zones; [`exact`]: the search for what zones cannot decide.
 //! - [`sequential`]: the exact search over any object of one's own; [`assert_linearizable`] for `cargo test`.
+//! - [`object`]: queues, stacks, sets, counters, locks, logs, banks; [`OBJECTS`] is their registry.
 //! - [`witness`]: from suspects to the smallest contradiction; [`explain`]: a witness in words; [`picture`]: as an SVG.
 //!   Finding and explaining are apart.
 //! - [`txn`]: isolation levels of transactions, all decided at once.
@@ -14,6 +15,7 @@ pub mod exact;
 pub mod explain;
 pub mod lost;
 mod model;
+pub mod object;
 pub mod picture;
 pub mod register;
 mod report;
@@ -25,6 +27,7 @@ pub mod workload;
 
 pub use lost::{LostWrite, lost_writes};
 pub use model::{LINEARIZABLE, MODELS, Model, Options, check};
+pub use object::{OBJECTS, Object, check_object};
 pub use report::{Anomaly, AnomalyKind, Report};
 pub use sequential::{SequentialModel, assert_linearizable};
 pub use verdict::Verdict;

@@ -40,6 +40,8 @@ pub enum AnomalyKind {
     CasCycle,
     /// No order of the operations explains what was seen.
     NoOrder,
+    /// A contradiction of an object other than a register, as its checker names it.
+    Object(&'static str),
 }
 
 impl AnomalyKind {
@@ -54,6 +56,7 @@ impl AnomalyKind {
             AnomalyKind::LostUpdate => "lost update",
             AnomalyKind::CasCycle => "cycle of compare-and-sets",
             AnomalyKind::NoOrder => "no order explains what was seen",
+            AnomalyKind::Object(title) => title,
         }
     }
 }

@@ -3,6 +3,7 @@
 //! - [`Request`]: what is asked; [`Completion`]: what came of it; [`Operation`]: both, with their times.
 //! - [`History`]: all operations of a run, as the checkers read them. [`History::open`] reads a run folder, JSON Lines or
 //!   Jepsen's EDN and recognises which by the content.
+//! - [`object`]: histories of queues, sets, counters, locks and other objects.
 //! - [`Recorder`]: writes one fixed-size record per operation, claimed before the request leaves and completed in place.
 //! - [`record`]: the 64 bytes of one record; [`segment`]: the files they live in.
 //! - [`event`]: what imported histories of any object or transaction are made of, and the pairing of invocation and completion.
@@ -17,6 +18,7 @@ mod history;
 pub mod import;
 pub mod jsonl;
 mod names;
+pub mod object;
 mod operation;
 pub mod record;
 mod recorder;

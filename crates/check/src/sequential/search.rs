@@ -320,7 +320,7 @@ impl<'a, M: SequentialModel> Search<'a, M> {
     /// Lets each kind of operation that fits take effect, one per new configuration.
     fn branch(&mut self, config: Config, waiting: &mut Vec<Vec<Config>>) {
         let mut tried = FREE;
-        let mut asked: Vec<u32> = Vec::new();
+        let mut asked: Vec<(u32, u32)> = Vec::new();
         for i in 0..self.open.len() {
             let open = self.open[i];
             let taken = config.mask & (1 << open.slot) != 0;
@@ -329,7 +329,7 @@ impl<'a, M: SequentialModel> Search<'a, M> {
             }
             tried = open.kind;
             if let Some(state) = self.step(config.state, open.kind) {
-                asked.push(self.kinds.asks[open.kind as usize]);
+                asked.push((self.kinds.asks[open.kind as usize], state));
                 let config = self.take(config, open, state);
                 self.put(waiting, config);
             }
@@ -337,11 +337,13 @@ impl<'a, M: SequentialModel> Search<'a, M> {
         for place in 0..self.pending.len() {
             let (kind, invoked) = self.pending[place];
             let used = self.used.all[config.used as usize].get(place).copied().unwrap_or(0);
-            if used == invoked || asked.contains(&self.kinds.asks[kind as usize]) {
+            if used == invoked {
                 continue;
             }
-            // A pending operation that changes nothing need not happen.
-            if let Some(state) = self.step(config.state, kind).filter(|state| *state != config.state) {
+            let asks = self.kinds.asks[kind as usize];
+            // A pending operation that changes nothing, or only what an open one would, need not happen.
+            let needed = |state: &u32| *state != config.state && !asked.contains(&(asks, *state));
+            if let Some(state) = self.step(config.state, kind).filter(needed) {
                 let config = self.use_pending(config, place, kind, used, state);
                 self.put(waiting, config);
             }

@@ -1,0 +1,169 @@
+//! Promises of objects other than registers.
+//!
+//! - [`OBJECTS`]: the registry. A new object is one file here and one line there.
+//! - [`check_object`]: a history against an [`Object`] gives a [`Report`].
+//! - [`model`]: the objects as sequential models, for the exact search.
+//! - One file each: [`queue`] (first in, first out; fast and exact), [`delivery`] (at least once, and Jepsen's total queue), [`set`],
+//!   [`counter`], [`bank`], [`unique_ids`], [`log`] (Kafka-like), [`long_fork`].
+
+pub mod bank;
+pub mod counter;
+pub mod delivery;
+pub mod log;
+pub mod long_fork;
+pub mod model;
+pub mod queue;
+mod search;
+pub mod set;
+mod tell;
+pub mod unique_ids;
+
+use history::object::{Call, Objects};
+
+use crate::model::Options;
+use crate::report::{Anomaly, AnomalyKind, Report};
+use crate::verdict::Verdict;
+
+pub use search::linearizable;
+pub use tell::sentence;
+
+/// What a verdict of a checker means.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Exactness {
+    /// `valid` if and only if the promise was kept.
+    Exact,
+    /// `invalid` is a proof; `valid` says that the named conditions hold, which the summary states.
+    Conditions,
+}
+
+/// A promise that a history of an object can be held against.
+pub struct Object {
+    /// The name in plans, on the command line and in reports.
+    pub name: &'static str,
+    /// What it promises, in a sentence.
+    pub summary: &'static str,
+    /// What its verdict means.
+    pub exactness: Exactness,
+    pub(crate) decide: fn(&Objects, &Options) -> Findings,
+}
+
+/// Every object that assize judges.
+pub static OBJECTS: &[&Object] = &[
+    &queue::FIFO_QUEUE,
+    &delivery::AT_LEAST_ONCE_QUEUE,
+    &delivery::TOTAL_QUEUE,
+    &model::STACK,
+    &model::PRIORITY_QUEUE,
+    &set::LINEARIZABLE_SET,
+    &set::SET,
+    &set::SET_FULL,
+    &set::SET_FULL_LINEARIZABLE,
+    &counter::LINEARIZABLE_COUNTER,
+    &counter::COUNTER,
+    &counter::PN_COUNTER,
+    &model::MUTEX,
+    &model::OWNED_MUTEX,
+    &model::REENTRANT_MUTEX,
+    &model::FENCED_MUTEX,
+    &model::SEMAPHORE,
+    &bank::BANK,
+    &unique_ids::UNIQUE_IDS,
+    &log::KAFKA,
+    &long_fork::LONG_FORK,
+];
+
+impl Object {
+    /// The object of this name.
+    pub fn find(name: &str) -> Option<&'static Object> {
+        OBJECTS.iter().copied().find(|object| object.name == name)
+    }
+}
+
+/// What a checker of objects found: contradictions, and what it could not decide.
+#[derive(Debug, Default)]
+pub(crate) struct Findings {
+    found: Vec<Found>,
+    undecided: Vec<String>,
+}
+
+/// One contradiction: its kind, where it is and the operations that show it.
+#[derive(Debug)]
+struct Found {
+    title: &'static str,
+    place: String,
+    because: String,
+    witness: Vec<u32>,
+}
+
+impl Findings {
+    /// Adds a contradiction that these operations show; `because` is the reason in one sentence.
+    pub(crate) fn add(
+        &mut self,
+        title: &'static str,
+        place: String,
+        because: String,
+        witness: impl IntoIterator<Item = usize>,
+    ) {
+        let mut witness: Vec<u32> = witness.into_iter().map(|i| i as u32).collect();
+        witness.sort_unstable();
+        witness.dedup();
+        self.found.push(Found { title, place, because, witness });
+    }
+
+    pub(crate) fn undecided(&mut self, reason: String) {
+        self.undecided.push(reason);
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.found.is_empty()
+    }
+
+    pub(crate) fn extend(&mut self, other: Findings) {
+        self.found.extend(other.found);
+        self.undecided.extend(other.undecided);
+    }
+}
+
+/// Decides whether `history` keeps what `object` promises. The witness of an anomaly is in [`Anomaly::indices`], as places in
+/// `history`; [`Anomaly::operations`] is for registers and stays empty.
+pub fn check_object(history: &Objects, object: &Object, options: &Options) -> Report {
+    let findings = (object.decide)(history, options);
+    let broken = findings.found.len();
+    let anomalies = findings.found.into_iter().take(options.anomalies).map(|found| explain(history, found)).collect();
+    let verdict = match findings.undecided.first() {
+        _ if broken > 0 => Verdict::Invalid,
+        Some(reason) => Verdict::unknown(reason.clone()),
+        None if options.own_run && history.is_empty() => Verdict::unknown("there are no operations to judge"),
+        None => Verdict::Valid,
+    };
+    Report { model: object.name, verdict, anomalies, broken, operations: history.len(), order: None }
+}
+
+fn explain(history: &Objects, found: Found) -> Anomaly {
+    let Found { title, place, because, witness } = found;
+    let calls = witness.iter().filter_map(|&i| history.calls.get(i as usize));
+    let mut story: Vec<String> = calls.map(|call| sentence(history, call)).collect();
+    story.push(because);
+    let title_and_place = if place.is_empty() { title.to_string() } else { format!("{title}, {place}") };
+    Anomaly {
+        kind: AnomalyKind::Object(title),
+        title: title_and_place,
+        story,
+        operations: Vec::new(),
+        indices: witness,
+    }
+}
+
+/// The operations of each key, in order.
+pub(crate) fn by_key(history: &Objects) -> Vec<(u32, Vec<usize>)> {
+    let mut keys: std::collections::BTreeMap<u32, Vec<usize>> = std::collections::BTreeMap::new();
+    for (i, call) in history.calls.iter().enumerate() {
+        keys.entry(call.key).or_default().push(i);
+    }
+    keys.into_iter().collect()
+}
+
+/// The operations that may have happened, with their places.
+pub(crate) fn happened<'a>(history: &'a Objects, places: &'a [usize]) -> impl Iterator<Item = (usize, &'a Call)> {
+    places.iter().map(|&i| (i, &history.calls[i])).filter(|(_, call)| call.may_have_happened())
+}

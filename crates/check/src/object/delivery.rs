@@ -1,0 +1,115 @@
+//! Queues that may deliver twice: what was acknowledged must come out, and nothing else may.
+
+use std::collections::BTreeMap;
+
+use history::object::{Action, NOTHING, Objects};
+
+use super::{Exactness, Findings, Object, by_key};
+use crate::model::Options;
+
+/// A queue that may deliver a value more than once, in the order of each producer.
+pub static AT_LEAST_ONCE_QUEUE: Object = Object {
+    name: "at-least-once-queue",
+    summary: "every acknowledged value is delivered at least once, nothing else is, and first deliveries keep each producer's order",
+    exactness: Exactness::Conditions,
+    decide: |history, _: &Options| judge(history, true),
+};
+
+/// Jepsen's `total-queue`: what goes in comes out, once all is drained.
+pub static TOTAL_QUEUE: Object = Object {
+    name: "total-queue",
+    summary: "every acknowledged value is dequeued, and nothing is that nobody tried to enqueue (Jepsen's total-queue)",
+    exactness: Exactness::Conditions,
+    decide: |history, _: &Options| judge(history, false),
+};
+
+#[derive(Default)]
+struct Value {
+    /// The acknowledged enqueue, or else one that may have happened, or else one that failed.
+    enqueues: Vec<usize>,
+    deliveries: Vec<usize>,
+}
+
+fn judge(history: &Objects, in_order: bool) -> Findings {
+    let mut findings = Findings::default();
+    for (key, places) in by_key(history) {
+        let values = gather(history, &places);
+        for (value, Value { enqueues, deliveries }) in &values {
+            let acknowledged = enqueues.iter().find(|&&i| history.calls[i].is_ok());
+            let attempted = enqueues.iter().any(|&i| history.calls[i].may_have_happened());
+            match (acknowledged, deliveries.first()) {
+                (Some(&enqueue), None) => {
+                    let because = format!("{value} was acknowledged, but never came out");
+                    findings.add("lost value", format!("key {key}"), because, [enqueue]);
+                }
+                (None, Some(&delivery)) if !attempted => {
+                    let because = format!("{value} came out, but nobody put it there");
+                    let witness: Vec<usize> = enqueues.iter().copied().chain([delivery]).collect();
+                    findings.add("phantom value", format!("key {key}"), because, witness);
+                }
+                _ => {}
+            }
+        }
+        if in_order {
+            producers_order(history, key, &values, &mut findings);
+        }
+    }
+    findings
+}
+
+fn gather(history: &Objects, places: &[usize]) -> BTreeMap<i64, Value> {
+    let mut values: BTreeMap<i64, Value> = BTreeMap::new();
+    for &i in places {
+        let call = &history.calls[i];
+        match call.action {
+            Action::Enqueue => values.entry(call.argument).or_default().enqueues.push(i),
+            Action::Dequeue if call.is_ok() && call.result != NOTHING => {
+                values.entry(call.result).or_default().deliveries.push(i);
+            }
+            Action::Drain => {
+                for &value in history.list(call) {
+                    values.entry(value).or_default().deliveries.push(i);
+                }
+            }
+            _ => {}
+        }
+    }
+    values
+}
+
+/// The first delivery of a value must not begin after that of the producer's next value has ended.
+fn producers_order(history: &Objects, key: u32, values: &BTreeMap<i64, Value>, findings: &mut Findings) {
+    let mut producers: BTreeMap<u32, Vec<(u64, usize, usize)>> = BTreeMap::new();
+    for Value { enqueues, deliveries } in values.values() {
+        let ([enqueue], Some(&first)) =
+            (enqueues.as_slice(), deliveries.iter().min_by_key(|&&i| history.calls[i].completed))
+        else {
+            continue;
+        };
+        let call = &history.calls[*enqueue];
+        if call.is_ok() {
+            producers.entry(call.process).or_default().push((call.invoked, *enqueue, first));
+        }
+    }
+    for (producer, mut sent) in producers {
+        sent.sort_unstable();
+        let mut latest: Option<(usize, usize)> = None;
+        for (_, enqueue, delivery) in sent {
+            let call = &history.calls[delivery];
+            if let Some((before, late)) = latest.filter(|(_, late)| call.completed < history.calls[*late].invoked) {
+                let because =
+                    format!("p{producer} sent these in one order, and they were first delivered in the other");
+                findings.add(
+                    "reordered",
+                    format!("key {key}, producer p{producer}"),
+                    because,
+                    [before, late, enqueue, delivery],
+                );
+                break;
+            }
+            if latest.is_none_or(|(_, late)| history.calls[late].invoked < call.invoked) {
+                latest = Some((enqueue, delivery));
+            }
+        }
+    }
+}

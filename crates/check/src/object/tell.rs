@@ -1,0 +1,76 @@
+//! One operation in a sentence.
+
+use base::Time;
+use history::Outcome;
+use history::object::{Action, Call, NOTHING, Objects};
+
+/// What a process did and when, as a tired person reads it.
+pub fn sentence(history: &Objects, call: &Call) -> String {
+    let when = match call.outcome {
+        Outcome::Info => format!("asked at {}, and never heard what came of it", Time(call.invoked)),
+        _ => format!("from {} to {}", Time(call.invoked), Time(call.completed)),
+    };
+    let failed = if call.outcome == Outcome::Fail { " in vain" } else { "" };
+    format!("p{} {}{failed}, {when}", call.process, deed(history, call))
+}
+
+fn deed(history: &Objects, call: &Call) -> String {
+    let known = call.is_ok();
+    let argument = value(call.argument);
+    let result = value(call.result);
+    match call.action {
+        Action::Read if call.list.len > 0 || call.result == NOTHING => format!("read {}", list(history.list(call))),
+        Action::Read => format!("read {result}"),
+        Action::Enqueue => format!("enqueued {argument}"),
+        Action::Dequeue | Action::Pop if !known => format!("asked to {} a value", call.action),
+        Action::Dequeue | Action::Pop if call.result == NOTHING => format!("found nothing to {}", call.action),
+        Action::Dequeue => format!("dequeued {result}"),
+        Action::Pop => format!("popped {result}"),
+        Action::Drain => format!("drained {}", list(history.list(call))),
+        Action::Push => format!("pushed {argument}"),
+        Action::Add => format!("added {argument}"),
+        Action::Remove => format!("removed {argument}"),
+        Action::Contains if call.result == 1 => format!("found {argument}"),
+        Action::Contains => format!("did not find {argument}"),
+        Action::Acquire if call.result != NOTHING => format!("acquired with token {result}"),
+        Action::Acquire => "acquired".into(),
+        Action::Release => "released".into(),
+        Action::Generate => format!("was given the id {result}"),
+        Action::Transfer => format!("transferred (from, to, amount) {}", list(history.list(call))),
+        Action::Assign => format!("chose the logs {}", list(history.list(call))),
+        Action::Log => quads(history.list(call)),
+        Action::Transact => triples(history.list(call)),
+    }
+}
+
+fn value(value: i64) -> String {
+    if value == NOTHING { "nothing".into() } else { value.to_string() }
+}
+
+fn list(elements: &[i64]) -> String {
+    const SHOWN: usize = 12;
+    let mut words: Vec<String> = elements.iter().take(SHOWN).map(|&element| value(element)).collect();
+    if elements.len() > SHOWN {
+        words.push(format!("... ({} in all)", elements.len()));
+    }
+    format!("[{}]", words.join(" "))
+}
+
+fn quads(elements: &[i64]) -> String {
+    let part = |quad: &[i64]| match quad {
+        [0, log, offset, v] if *offset == NOTHING => format!("sent {v} to log {log}"),
+        [0, log, offset, v] => format!("sent {v} to log {log} at offset {offset}"),
+        [_, log, offset, v] => format!("polled {v} from log {log} at offset {offset}"),
+        _ => String::new(),
+    };
+    elements.chunks_exact(4).map(part).collect::<Vec<_>>().join(", ")
+}
+
+fn triples(elements: &[i64]) -> String {
+    let part = |triple: &[i64]| match triple {
+        [0, key, v] => format!("read key {key}: {}", value(*v)),
+        [_, key, v] => format!("wrote key {key}: {v}"),
+        _ => String::new(),
+    };
+    elements.chunks_exact(3).map(part).collect::<Vec<_>>().join(", ")
+}
