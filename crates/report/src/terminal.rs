@@ -162,12 +162,15 @@ fn faults(page: &mut Page, results: &Results) {
     page.table(table);
 }
 
+/// Problems that are told in full: after these a tired person has understood.
+const MOST_PROBLEMS: usize = 3;
+
 fn problems(page: &mut Page, results: &Results) {
     if results.problems.is_empty() && results.anomalies.is_empty() {
         return;
     }
     page.heading("problems");
-    for problem in &results.problems {
+    for problem in results.problems.iter().take(MOST_PROBLEMS) {
         let colour = if problem.severity == Severity::Minor { YELLOW } else { RED };
         let severity = page.paint(colour, problem.severity.name());
         page.line(&format!("  {severity}  {}", clean(&problem.title)));
@@ -178,6 +181,10 @@ fn problems(page: &mut Page, results: &Results) {
         if results.repeat.iter().all(|command| command.command != problem.repeat) {
             page.command(4, &problem.repeat);
         }
+    }
+    let hidden = results.problems.len().saturating_sub(MOST_PROBLEMS);
+    if hidden > 0 {
+        page.line(&format!("  and {hidden} more, in the report"));
     }
     let told = |anomaly: &&Anomaly| results.problems.iter().any(|problem| problem.title == anomaly.title);
     for anomaly in results.anomalies.iter().filter(|anomaly| !told(anomaly)) {

@@ -212,12 +212,12 @@ impl Case {
             repeat: repeat.clone(),
         };
         let mut problems: Vec<report::Problem> = Vec::new();
+        if !lost.is_empty() {
+            let told = lost.iter().take(5).map(|lost| self.lost_write(lost)).collect();
+            problems.push(problem(Severity::Critical, format!("{} acknowledged writes are lost", lost.len()), told));
+        }
         for anomaly in &results.anomalies {
             problems.push(problem(Severity::Critical, anomaly.title.clone(), anomaly.story.clone()));
-        }
-        if !lost.is_empty() {
-            let told = lost.iter().take(10).map(|lost| self.lost_write(lost)).collect();
-            problems.push(problem(Severity::Critical, format!("{} acknowledged writes are lost", lost.len()), told));
         }
         for node in self.metrics.iter().flat_map(|metrics| &metrics.problems) {
             let severity = if node.survived { Severity::Minor } else { Severity::Critical };
