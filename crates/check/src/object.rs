@@ -141,6 +141,7 @@ pub fn check_object(history: &Objects, object: &Object, options: &Options) -> Re
 
 fn explain(history: &Objects, found: Found) -> Anomaly {
     let Found { title, place, because, witness } = found;
+    let (place, because) = (with_names(history, place), with_names(history, because));
     let calls = witness.iter().filter_map(|&i| history.calls.get(i as usize));
     let mut story: Vec<String> = calls.map(|call| sentence(history, call)).collect();
     story.push(because);
@@ -152,6 +153,13 @@ fn explain(history: &Objects, found: Found) -> Anomaly {
         operations: Vec::new(),
         indices: witness,
     }
+}
+
+/// Puts the names of values in place of their numbers, which are so far below all others that they stand for nothing else.
+fn with_names(history: &Objects, text: String) -> String {
+    let low = text.split(|c: char| c != '-' && !c.is_ascii_digit()).filter(|word| word.starts_with("-9223372036854"));
+    let numbers: Vec<i64> = low.filter_map(|word| word.parse().ok()).collect();
+    numbers.into_iter().fold(text.clone(), |text, number| text.replace(&number.to_string(), &history.show(number)))
 }
 
 /// The operations of each key, in order.

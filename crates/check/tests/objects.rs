@@ -2,6 +2,7 @@
 
 use base::{Rng, Seed};
 use check::{Object, Options, Verdict, check_object, object};
+use expect_test::expect;
 use history::object::{Action, Objects};
 use testkit::brute_objects::{self as brute, ObjectMix, Rule, random_objects};
 
@@ -87,4 +88,215 @@ fn locks_agree() {
     agrees("mutex", brute::mutex, LOCK);
     agrees("reentrant-mutex", brute::reentrant, LOCK);
     agrees("semaphore", brute::semaphore, LOCK);
+}
+
+/// What is found in a history in Jepsen's notation, `[process type f value]` per event, a millisecond apart.
+fn told(object: &str, events: &str) -> String {
+    let mut text = String::new();
+    for (i, event) in events.lines().map(str::trim).filter(|line| !line.is_empty()).enumerate() {
+        let mut words = event.splitn(4, ' ');
+        let mut word = || words.next().unwrap_or("nil");
+        let (process, kind, function, value) = (word(), word(), word(), word());
+        let time = (i + 1) * 1_000_000;
+        text += &format!("{{:process {process}, :type :{kind}, :f :{function}, :value {value}, :time {time}}}\n");
+    }
+    let events =
+        history::import::read(text.as_bytes(), history::import::Format::JepsenEdn).expect("the notation is read");
+    let history = history::object::from_events(&events).expect("the functions are known");
+    let object = Object::find(object).expect("the object is in the registry");
+    let report = check_object(&history, object, &Options::default());
+    let stories =
+        report.anomalies.iter().map(|anomaly| format!("\n{}\n  {}", anomaly.title, anomaly.story.join("\n  ")));
+    format!("{}{}\n", report.verdict, stories.collect::<String>())
+}
+
+#[test]
+fn a_queue_must_not_pass_a_value_over() {
+    expect![[r#"
+        invalid
+        lost value, key 0
+          p0 enqueued 7, from 0.001 s to 0.002 s
+          p0 enqueued 8, from 0.003 s to 0.004 s
+          p1 dequeued 8, from 0.005 s to 0.006 s
+          7 was in the queue before 8, but 8 was dequeued and 7 never was
+    "#]]
+    .assert_eq(&told(
+        "fifo-queue",
+        "0 invoke enqueue 7
+         0 ok enqueue 7
+         0 invoke enqueue 8
+         0 ok enqueue 8
+         1 invoke dequeue nil
+         1 ok dequeue 8",
+    ));
+}
+
+#[test]
+fn a_queue_with_a_value_in_it_is_not_empty() {
+    expect![[r#"
+        invalid
+        not empty, key 0
+          p0 enqueued 7, from 0.001 s to 0.002 s
+          p1 found nothing to dequeue, from 0.003 s to 0.004 s
+          p1 dequeued 7, from 0.005 s to 0.006 s
+          p1 found the queue empty, but all the time some value was in it
+    "#]]
+    .assert_eq(&told(
+        "fifo-queue",
+        "0 invoke enqueue 7
+         0 ok enqueue 7
+         1 invoke dequeue nil
+         1 ok dequeue nil
+         1 invoke dequeue nil
+         1 ok dequeue 7",
+    ));
+}
+
+#[test]
+fn an_unknown_dequeue_may_have_taken_the_value() {
+    expect![[r#"
+        valid
+    "#]]
+    .assert_eq(&told(
+        "fifo-queue",
+        "0 invoke enqueue 7
+         0 ok enqueue 7
+         1 invoke dequeue nil
+         1 info dequeue nil
+         2 invoke dequeue nil
+         2 ok dequeue nil",
+    ));
+}
+
+#[test]
+fn deliveries_keep_a_producers_order() {
+    expect![[r#"
+        invalid
+        reordered, key 0, producer p0
+          p0 enqueued 7, from 0.001 s to 0.002 s
+          p0 enqueued 8, from 0.003 s to 0.004 s
+          p1 dequeued 8, from 0.005 s to 0.006 s
+          p1 dequeued 7, from 0.007 s to 0.008 s
+          p0 sent these in one order, and they were first delivered in the other
+    "#]]
+    .assert_eq(&told(
+        "at-least-once-queue",
+        "0 invoke enqueue 7
+         0 ok enqueue 7
+         0 invoke enqueue 8
+         0 ok enqueue 8
+         1 invoke dequeue nil
+         1 ok dequeue 8
+         1 invoke dequeue nil
+         1 ok dequeue 7
+         1 invoke dequeue nil
+         1 ok dequeue 7",
+    ));
+}
+
+#[test]
+fn a_lock_has_one_holder_and_growing_tokens() {
+    let events = "0 invoke acquire nil
+         0 ok acquire 5
+         0 invoke release nil
+         0 ok release nil
+         1 invoke acquire nil
+         1 ok acquire 6
+         1 invoke release nil
+         1 ok release nil
+         2 invoke acquire nil
+         2 ok acquire 4";
+    assert_eq!(told("mutex", events), "valid\n");
+    expect![[r#"
+        invalid
+        no order explains what was seen, key 0
+          p1 acquired with token 6, from 0.005 s to 0.006 s
+          p1 released, from 0.007 s to 0.008 s
+          p2 acquired with token 4, from 0.009 s to 0.010 s
+          no order of these explains what came back; it is certain from 0.010 s on
+    "#]]
+    .assert_eq(&told("fenced-mutex", events));
+    expect![[r#"
+        invalid
+        no order explains what was seen, key 0
+          p0 acquired, from 0.001 s to 0.002 s
+          p1 acquired, from 0.003 s to 0.004 s
+          no order of these explains what came back; it is certain from 0.004 s on
+    "#]]
+    .assert_eq(&told(
+        "owned-mutex",
+        "0 invoke acquire nil
+         0 ok acquire nil
+         1 invoke acquire nil
+         1 ok acquire nil
+         0 invoke release nil
+         0 ok release nil",
+    ));
+}
+
+#[test]
+fn a_log_loses_nothing_and_says_one_thing() {
+    expect![[r#"
+        invalid
+        inconsistent offset, log x
+          p0 sent 1 to log x at offset 0, from 0.001 s to 0.002 s
+          p1 polled 9 from log x at offset 0, polled 2 from log x at offset 1, from 0.005 s to 0.006 s
+          offset 0 of log x holds 1 and 9
+        phantom value, log x
+          p1 polled 9 from log x at offset 0, polled 2 from log x at offset 1, from 0.005 s to 0.006 s
+          9 was polled from log x, but nobody sent it
+        lost value, log x
+          p0 sent 1 to log x at offset 0, from 0.001 s to 0.002 s
+          p1 polled 9 from log x at offset 0, polled 2 from log x at offset 1, from 0.005 s to 0.006 s
+          1 was acknowledged at offset 0 of log x; offset 1 was polled, it never was
+    "#]]
+    .assert_eq(&told(
+        "kafka",
+        "0 invoke send [[:send x 1]]
+         0 ok send [[:send x [0 1]]]
+         0 invoke send [[:send x 2]]
+         0 ok send [[:send x [1 2]]]
+         1 invoke poll [[:poll]]
+         1 ok poll [[:poll {x [[0 9] [1 2]]}]]",
+    ));
+}
+
+#[test]
+fn ids_are_given_out_once() {
+    expect![[r#"
+        invalid
+        duplicate id, id a
+          p0 was given the id a, from 0.001 s to 0.002 s
+          p1 was given the id a, from 0.003 s to 0.004 s
+          the id a was given out twice
+    "#]]
+    .assert_eq(&told(
+        "unique-ids",
+        "0 invoke generate nil
+         0 ok generate \"a\"
+         1 invoke generate nil
+         1 ok generate \"a\"",
+    ));
+}
+
+#[test]
+fn a_growing_set_is_read_in_one_order() {
+    expect![[r#"
+        invalid
+        reads that disagree, key 0
+          p2 read [1], from 0.003 s to 0.004 s
+          p2 read [2], from 0.005 s to 0.006 s
+          neither read sees all that the other sees, or one sees an element twice
+    "#]]
+    .assert_eq(&told(
+        "linearizable-set",
+        "0 invoke add 1
+         1 invoke add 2
+         2 invoke read nil
+         2 ok read [1]
+         2 invoke read nil
+         2 ok read [2]
+         0 ok add 1
+         1 ok add 2",
+    ));
 }

@@ -1,11 +1,15 @@
 //! Histories of objects other than registers: queues, stacks, sets, counters, locks, logs, banks.
 //!
 //! [`Objects`] holds one [`Call`] of fixed size per operation, in order of invocation, and one arena for all lists. What
-//! argument, result and list mean depends on the [`Action`] and stands there.
+//! argument, result and list mean depends on the [`Action`] and stands there. [`from_events`] makes them of an imported history.
 
 use std::fmt;
 
 use crate::operation::Outcome;
+
+mod from_events;
+
+pub use from_events::from_events;
 
 /// A result that is nothing: an empty queue, no token, a balance that is missing. Also an argument that is not there.
 pub const NOTHING: i64 = i64::MIN;
@@ -143,6 +147,8 @@ pub struct Objects {
     pub calls: Vec<Call>,
     /// The elements of all lists.
     pub elements: Vec<i64>,
+    /// What values are called that are no integers: the first is `NOTHING + 1`.
+    pub names: Vec<String>,
 }
 
 impl Objects {
@@ -165,6 +171,16 @@ impl Objects {
         self.elements.get(start..start + call.list.len as usize).unwrap_or(&[])
     }
 
+    /// A value as the history calls it.
+    pub fn show(&self, value: i64) -> String {
+        let name = usize::try_from(value.wrapping_sub(NOTHING)).ok().filter(|_| value < 0);
+        match name {
+            Some(0) => "nothing".into(),
+            Some(place) => self.names.get(place - 1).cloned().unwrap_or_else(|| value.to_string()),
+            None => value.to_string(),
+        }
+    }
+
     /// How many operations.
     pub fn len(&self) -> usize {
         self.calls.len()
@@ -177,7 +193,7 @@ impl Objects {
 
     /// A part of the history: the operations at these places, with all lists.
     pub fn part(&self, places: &[u32]) -> Objects {
-        let mut part = Objects::default();
+        let mut part = Objects { names: self.names.clone(), ..Objects::default() };
         for call in places.iter().filter_map(|&i| self.calls.get(i as usize)) {
             part.push(*call, self.list(call));
         }

@@ -31,7 +31,7 @@ pub fn from_events(events: &Events) -> Result<History, Wrong> {
 }
 
 /// A time for every event that never goes back, and moves on between a completion and the next invocation.
-fn times(events: &Events) -> Vec<u64> {
+pub(crate) fn times(events: &Events) -> Vec<u64> {
     let mut now = 0;
     let mut after_completion = false;
     let mut times = Vec::with_capacity(events.len());

@@ -16,17 +16,18 @@ pub fn sentence(history: &Objects, call: &Call) -> String {
 
 fn deed(history: &Objects, call: &Call) -> String {
     let known = call.is_ok();
-    let argument = value(call.argument);
-    let result = value(call.result);
+    let argument = history.show(call.argument);
+    let result = history.show(call.result);
+    let elements = history.list(call);
     match call.action {
-        Action::Read if call.list.len > 0 || call.result == NOTHING => format!("read {}", list(history.list(call))),
+        Action::Read if call.list.len > 0 || call.result == NOTHING => format!("read {}", list(history, elements)),
         Action::Read => format!("read {result}"),
         Action::Enqueue => format!("enqueued {argument}"),
         Action::Dequeue | Action::Pop if !known => format!("asked to {} a value", call.action),
         Action::Dequeue | Action::Pop if call.result == NOTHING => format!("found nothing to {}", call.action),
         Action::Dequeue => format!("dequeued {result}"),
         Action::Pop => format!("popped {result}"),
-        Action::Drain => format!("drained {}", list(history.list(call))),
+        Action::Drain => format!("drained {}", list(history, elements)),
         Action::Push => format!("pushed {argument}"),
         Action::Add => format!("added {argument}"),
         Action::Remove => format!("removed {argument}"),
@@ -36,40 +37,38 @@ fn deed(history: &Objects, call: &Call) -> String {
         Action::Acquire => "acquired".into(),
         Action::Release => "released".into(),
         Action::Generate => format!("was given the id {result}"),
-        Action::Transfer => format!("transferred (from, to, amount) {}", list(history.list(call))),
-        Action::Assign => format!("chose the logs {}", list(history.list(call))),
-        Action::Log => quads(history.list(call)),
-        Action::Transact => triples(history.list(call)),
+        Action::Transfer => format!("transferred (from, to, amount) {}", list(history, elements)),
+        Action::Assign => format!("chose the logs {}", list(history, elements)),
+        Action::Log => quads(history, elements),
+        Action::Transact => triples(history, elements),
     }
 }
 
-fn value(value: i64) -> String {
-    if value == NOTHING { "nothing".into() } else { value.to_string() }
-}
-
-fn list(elements: &[i64]) -> String {
+fn list(history: &Objects, elements: &[i64]) -> String {
     const SHOWN: usize = 12;
-    let mut words: Vec<String> = elements.iter().take(SHOWN).map(|&element| value(element)).collect();
+    let mut words: Vec<String> = elements.iter().take(SHOWN).map(|&element| history.show(element)).collect();
     if elements.len() > SHOWN {
         words.push(format!("... ({} in all)", elements.len()));
     }
     format!("[{}]", words.join(" "))
 }
 
-fn quads(elements: &[i64]) -> String {
+fn quads(history: &Objects, elements: &[i64]) -> String {
+    let show = |value: &i64| history.show(*value);
     let part = |quad: &[i64]| match quad {
-        [0, log, offset, v] if *offset == NOTHING => format!("sent {v} to log {log}"),
-        [0, log, offset, v] => format!("sent {v} to log {log} at offset {offset}"),
-        [_, log, offset, v] => format!("polled {v} from log {log} at offset {offset}"),
+        [0, log, offset, v] if *offset == NOTHING => format!("sent {} to log {}", show(v), show(log)),
+        [0, log, offset, v] => format!("sent {} to log {} at offset {offset}", show(v), show(log)),
+        [_, log, offset, v] => format!("polled {} from log {} at offset {offset}", show(v), show(log)),
         _ => String::new(),
     };
     elements.chunks_exact(4).map(part).collect::<Vec<_>>().join(", ")
 }
 
-fn triples(elements: &[i64]) -> String {
+fn triples(history: &Objects, elements: &[i64]) -> String {
+    let show = |value: &i64| history.show(*value);
     let part = |triple: &[i64]| match triple {
-        [0, key, v] => format!("read key {key}: {}", value(*v)),
-        [_, key, v] => format!("wrote key {key}: {v}"),
+        [0, key, v] => format!("read key {}: {}", show(key), show(v)),
+        [_, key, v] => format!("wrote key {}: {}", show(key), show(v)),
         _ => String::new(),
     };
     elements.chunks_exact(3).map(part).collect::<Vec<_>>().join(", ")

@@ -8,12 +8,13 @@ use super::{IntervalOf, SequentialModel};
 /// Operations searched for one witness, over all searches.
 const WORK: usize = 5_000_000;
 
-/// Operations (as places in `operations`, in order of invocation) that no order explains, and that can no longer be made fewer by leaving
-/// out one read or one value with all its operations. `None`: an order explains everything, or that is not decided in `budget`.
+/// Operations (as places in `operations`, in order of invocation) that no order explains, although one explains them without the
+/// operation at whose return it became certain. They can no longer be made fewer by leaving out one read, one value with all its
+/// operations, or what a process did and undid. `None`: an order explains everything, or that is not decided in `budget`.
 pub fn contradiction<M: SequentialModel>(model: &M, operations: &[IntervalOf<M>], budget: usize) -> Option<Vec<u32>> {
-    let Linearized::Contradiction { at, .. } = linearize(model, operations, budget) else { return None };
+    let Linearized::Contradiction { at, operation } = linearize(model, operations, budget) else { return None };
     let kept = |i: &u32| operations[*i as usize].invoked <= at;
-    let mut shrinker = Shrinker { model, operations, budget, work: WORK };
+    let mut shrinker = Shrinker { model, operations, budget, work: WORK, last: operation };
     let mut groups = shrinker.groups((0..operations.len() as u32).filter(kept));
     shrinker.shrink(&mut groups);
     let mut left: Vec<u32> = groups.into_iter().flatten().collect();
@@ -26,21 +27,35 @@ struct Shrinker<'a, M: SequentialModel> {
     operations: &'a [IntervalOf<M>],
     budget: usize,
     work: usize,
+    /// The operation at whose return the contradiction became certain.
+    last: u32,
 }
 
 impl<M: SequentialModel> Shrinker<'_, M> {
-    /// What may be left out together: the mutations of a value with all that see it; single reads last.
+    /// What may be left out together: the operations of a value; what a process did and what it did next, if that is something
+    /// else (an acquire and its release); single reads.
     fn groups(&self, kept: impl Iterator<Item = u32>) -> Vec<Vec<u32>> {
         let mut values: BTreeMap<u64, Vec<u32>> = BTreeMap::new();
-        let mut single = Vec::new();
+        let mut undone: BTreeMap<u32, u32> = BTreeMap::new();
+        let mut groups = Vec::new();
         for i in kept {
             let op = &self.operations[i as usize];
-            match self.model.value(&op.call, op.answer.as_ref()) {
-                Some(value) => values.entry(value).or_default().push(i),
-                None => single.push(vec![i]),
+            if let Some(value) = self.model.value(&op.call, op.answer.as_ref()) {
+                values.entry(value).or_default().push(i);
+            } else if self.model.is_read(&op.call, op.answer.as_ref()) {
+                groups.push(vec![i]);
+            } else {
+                match undone.remove(&op.process) {
+                    Some(before) if self.operations[before as usize].call != op.call => groups.push(vec![before, i]),
+                    before => {
+                        groups.extend(before.map(|before| vec![before]));
+                        undone.insert(op.process, i);
+                    }
+                }
             }
         }
-        values.into_values().chain(single).collect()
+        groups.extend(undone.into_values().map(|i| vec![i]));
+        values.into_values().chain(groups).collect()
     }
 
     /// Leaves out ever smaller pieces while a contradiction remains (Zeller's ddmin), first groups, then reads within them.
@@ -82,7 +97,13 @@ impl<M: SequentialModel> Shrinker<'_, M> {
     fn contradicts(&mut self, mut rest: Vec<u32>) -> bool {
         self.work = self.work.saturating_sub(rest.len() + 1);
         rest.sort_unstable();
-        let rest: Vec<IntervalOf<M>> = rest.into_iter().map(|i| self.operations[i as usize].clone()).collect();
-        matches!(linearize(self.model, &rest, self.budget), Linearized::Contradiction { .. })
+        let contradicts = matches!(self.search(&rest), Linearized::Contradiction { .. });
+        rest.retain(|i| *i != self.last);
+        contradicts && matches!(self.search(&rest), Linearized::Order(_))
+    }
+
+    fn search(&self, places: &[u32]) -> Linearized {
+        let operations: Vec<IntervalOf<M>> = places.iter().map(|&i| self.operations[i as usize].clone()).collect();
+        linearize(self.model, &operations, self.budget)
     }
 }
