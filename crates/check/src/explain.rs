@@ -14,7 +14,7 @@ pub fn story(kind: AnomalyKind, operations: &[Operation]) -> Vec<String> {
         AnomalyKind::ReadFromTheFuture => future(operations),
         AnomalyKind::LostUpdate => lost_update(operations),
         AnomalyKind::StaleRead | AnomalyKind::SplitBrain => two_values(operations),
-        AnomalyKind::CasCycle | AnomalyKind::NoOrder | AnomalyKind::Object(_) => None,
+        AnomalyKind::CasCycle | AnomalyKind::NoOrder | AnomalyKind::Object(_) | AnomalyKind::Isolation => None,
     }
     .unwrap_or_else(|| no_order(operations))
 }

@@ -152,6 +152,7 @@ fn explain(history: &Objects, found: Found) -> Anomaly {
         story,
         operations: Vec::new(),
         indices: witness,
+        drawing: None,
     }
 }
 

@@ -42,6 +42,8 @@ pub enum AnomalyKind {
     NoOrder,
     /// A contradiction of an object other than a register, as its checker names it.
     Object(&'static str),
+    /// Transactions that an isolation level forbids; the title has the name of the anomaly.
+    Isolation,
 }
 
 impl AnomalyKind {
@@ -57,6 +59,7 @@ impl AnomalyKind {
             AnomalyKind::CasCycle => "cycle of compare-and-sets",
             AnomalyKind::NoOrder => "no order explains what was seen",
             AnomalyKind::Object(title) => title,
+            AnomalyKind::Isolation => "isolation anomaly",
         }
     }
 }
@@ -74,11 +77,13 @@ pub struct Anomaly {
     pub operations: Vec<Operation>,
     /// Their places in the checked history.
     pub indices: Vec<u32>,
+    /// The witness as a picture, if it is not one of `operations`.
+    pub drawing: Option<String>,
 }
 
 impl Anomaly {
     /// The witness as a picture: a self-contained SVG that reads on light and on dark ground.
     pub fn svg(&self) -> String {
-        crate::picture::svg(&self.title, &self.operations)
+        self.drawing.clone().unwrap_or_else(|| crate::picture::svg(&self.title, &self.operations))
     }
 }

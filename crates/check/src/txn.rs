@@ -2,8 +2,9 @@
 //!
 //! - [`check_transactions`]: a history against every level at once gives a [`TxnReport`].
 //! - [`LEVELS`]: the registry of levels; [`Class`]: the anomalies that they forbid.
-//! - [`append`]: what list-append transactions say about the order of versions; [`facts`]: the form in which a workload says it.
+//! - [`append`]: what list-append transactions say about the order of versions; [`register`]: the same of registers; [`facts`]: the form in which a workload says it.
 //! - [`graph`]: an order by Kahn's algorithm that respects real time proves all levels at once; [`cycles`]: what stands in its way.
+//! - [`weak`]: read committed, read atomic and causal consistency without the order of versions.
 //! - [`explain`]: a cycle in sentences; [`picture`]: as an SVG.
 
 pub mod anomaly;
@@ -14,6 +15,8 @@ pub mod facts;
 pub mod graph;
 pub mod level;
 pub mod picture;
+pub mod register;
+pub mod weak;
 
 use std::collections::BTreeMap;
 
@@ -23,6 +26,7 @@ pub use anomaly::{Class, TxnAnomaly, Variant};
 pub use graph::{Edge, EdgeKind};
 pub use level::{LEVELS, Level};
 
+use crate::report::{Anomaly, AnomalyKind, Report};
 use crate::verdict::Verdict;
 use facts::Facts;
 
@@ -64,30 +68,91 @@ impl TxnReport {
         broken.iter().filter(bottom).copied().collect()
     }
 
+    /// The answer to one question: whether `level` holds, with the anomalies that it forbids.
+    pub fn answer(&self, transactions: &Transactions, level: &str) -> Report {
+        let (name, verdict) = match Level::find(level) {
+            Some(level) => (level.name, self.verdict(level.name)),
+            None => ("", self.verdict(level)),
+        };
+        let forbidden = |anomaly: &&TxnAnomaly| {
+            Level::find(level).is_some_and(|level| level.forbids(anomaly.class, anomaly.variant))
+        };
+        let tell = |found: &TxnAnomaly| Anomaly {
+            kind: AnomalyKind::Isolation,
+            title: found.name(),
+            story: found.story.clone(),
+            operations: Vec::new(),
+            indices: found.transactions.clone(),
+            drawing: Some(picture::svg(transactions, found)),
+        };
+        let anomalies: Vec<Anomaly> = self.anomalies.iter().filter(forbidden).map(tell).collect();
+        let order = self.order.clone();
+        Report { model: name, verdict, broken: anomalies.len(), anomalies, operations: self.transactions, order }
+    }
+
     /// The first anomaly that a level forbids.
     pub fn why(&self, level: &Level) -> Option<&TxnAnomaly> {
         self.anomalies.iter().find(|anomaly| level.forbids(anomaly.class, anomaly.variant))
     }
 }
 
-/// Decides every level of [`LEVELS`] for list-append transactions. O(micro-operations + elements) if everything is fine.
+/// Decides every level of [`LEVELS`]. Linear in micro-operations and list elements if everything is fine and versions are ordered;
+/// see [`weak`] and [`cycles`] for the rest.
+///
+/// Of registers, read committed, read atomic and causal contain session order, as in the axioms of Biswas & Enea.
 pub fn check_transactions(transactions: &Transactions) -> TxnReport {
-    let mut facts = append::facts(transactions);
+    let lists = is_list_append(transactions);
+    let (mut facts, mut reads) = if lists {
+        (append::facts(transactions), None)
+    } else {
+        let (facts, reads) = register::facts(transactions);
+        (facts, Some(reads))
+    };
     let mut undecided = Vec::new();
     let mut order = None;
     match ordered(transactions, &facts) {
         Ok(found) => order = Some(found),
         Err(placed) => {
-            append::lost_updates(transactions, &mut facts);
+            if lists {
+                append::lost_updates(transactions, &mut facts);
+                reads = Some(append::reads(transactions, &facts));
+            }
             let cycles = cycles::cycles(transactions, &facts.live, &placed, &facts.edges);
             undecided = cycles.undecided;
             for found in cycles.found {
-                facts.counts.insert((found.class, found.variant), 1);
-                facts.direct.push(explain::explain(transactions, found));
+                note_cycle(transactions, &mut facts, found);
             }
         }
     }
+    // An order with every version in its place proves the weak levels too.
+    if let Some(reads) = reads.filter(|_| order.is_none() || facts.unordered.is_some()) {
+        weak_levels(transactions, &mut facts, &reads, lists);
+    }
     report(transactions, facts, undecided, order)
+}
+
+fn note_cycle(transactions: &Transactions, facts: &mut Facts, found: cycles::Found) {
+    if facts.counts.insert((found.class, found.variant), 1).is_none() {
+        facts.direct.push(explain::explain(transactions, found));
+    }
+}
+
+/// Read committed (of registers: lists have an order of versions), read atomic, causal.
+fn weak_levels(transactions: &Transactions, facts: &mut Facts, reads: &weak::Reads, lists: bool) {
+    let known: Vec<Edge> = facts.edges.iter().copied().filter(|edge| lists && edge.kind() == EdgeKind::Ww).collect();
+    let mut look = |reads: &weak::Reads, level, class, variant| {
+        if let Some(cycle) = weak::violation(reads, level, &known) {
+            note_cycle(transactions, facts, cycles::Found { class, variant, cycle });
+        }
+    };
+    if lists {
+        look(&reads.without_sessions(), weak::Weak::ReadAtomic, Class::FracturedRead, Variant::Plain);
+    } else {
+        look(reads, weak::Weak::ReadCommitted, Class::G1c, Variant::Plain);
+        look(reads, weak::Weak::ReadAtomic, Class::FracturedRead, Variant::Plain);
+    }
+    let variant = if lists { Variant::Process } else { Variant::Plain };
+    look(reads, weak::Weak::Causal, Class::StaleCausal, variant);
 }
 
 /// Histories without intervals need the order of each process as edges; real time contains it elsewhere.
@@ -129,7 +194,7 @@ fn report(
         if stuck && facts.loose && level.forbids(Class::LostUpdate, Variant::Plain) && cycles() {
             return Verdict::unknown("several appends to one key were never read, so their order is not known");
         }
-        if let Some(reason) = facts.unordered.as_ref().filter(|_| level.forbids(Class::GSingle, Variant::Process)) {
+        if let Some(reason) = facts.unordered.as_ref().filter(|_| needs_versions(level)) {
             return Verdict::unknown(reason.clone());
         }
         Verdict::Valid
@@ -140,6 +205,12 @@ fn report(
     let counts = facts.counts.iter().map(|(what, count)| (name(*what), *count)).collect();
     let clean = broken.is_empty();
     TxnReport { levels, anomalies, counts, transactions: transactions.len(), order: order.filter(|_| clean) }
+}
+
+/// Whether a level cannot be decided by who read from whom alone.
+fn needs_versions(level: &Level) -> bool {
+    let classes = [Class::LostUpdate, Class::PrefixCycle];
+    classes.iter().any(|class| level.forbids(*class, Variant::Plain)) || level.variant() == Variant::Realtime
 }
 
 /// Whether any transaction works on lists, rather than registers.

@@ -46,7 +46,7 @@ pub fn confirm(history: &History, kind: AnomalyKind, suspects: &[u32]) -> Result
     let reads: BTreeSet<u64> = witness.iter().filter_map(|op| op.step.needs()).collect();
     let kind = if kind == AnomalyKind::SplitBrain && reads.len() < 2 { AnomalyKind::StaleRead } else { kind };
     let title = format!("{}, key {}", kind.title(), history.key_name(key));
-    Ok(Anomaly { kind, title, story: explain::story(kind, &operations), operations, indices })
+    Ok(Anomaly { kind, title, story: explain::story(kind, &operations), operations, indices, drawing: None })
 }
 
 /// Failed writes of values that the witness saw although nobody else wrote them.

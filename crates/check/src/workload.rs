@@ -49,7 +49,7 @@ pub struct Workload {
 }
 
 /// Every workload of imported histories.
-pub static WORKLOADS: &[&Workload] = &[&REGISTER, &CAS_REGISTER];
+pub static WORKLOADS: &[&Workload] = &[&REGISTER, &CAS_REGISTER, &LIST_APPEND, &RW_REGISTER];
 
 static REGISTER: Workload = Workload {
     name: "register",
@@ -64,6 +64,24 @@ static CAS_REGISTER: Workload = Workload {
     models: &["linearizable"],
     decide: registers,
 };
+
+static LIST_APPEND: Workload = Workload {
+    name: "list-append",
+    summary: "transactions that append to lists and read whole lists",
+    models: crate::txn::level::NAMES,
+    decide: |events, model, _| Ok(transactions(&history::txn::from_events(events, true)?, model)),
+};
+
+static RW_REGISTER: Workload = Workload {
+    name: "rw-register",
+    summary: "transactions that write and read registers, every value once",
+    models: crate::txn::level::NAMES,
+    decide: |events, model, _| Ok(transactions(&history::txn::from_events(events, false)?, model)),
+};
+
+fn transactions(transactions: &history::txn::Transactions, model: &str) -> Report {
+    crate::txn::check_transactions(transactions).answer(transactions, model)
+}
 
 fn registers(events: &Events, _model: &str, question: &Question) -> Result<Report, Refusal> {
     let history = register::from_events(events)?;
@@ -98,7 +116,7 @@ pub fn recognise(events: &Events) -> Option<&'static str> {
     let functions: BTreeSet<&str> = events.functions().collect();
     let has = |name: &str| functions.contains(name);
     if has("txn") {
-        return Some(transactions(events));
+        return Some(micro_operations(events));
     }
     let name = if has("enqueue") || has("dequeue") {
         if has("drain") { "total-queue" } else { "fifo-queue" }
@@ -136,7 +154,7 @@ fn is_micro_operations(value: Value<'_>) -> bool {
 }
 
 /// By the micro-operations that occur.
-fn transactions(events: &Events) -> &'static str {
+fn micro_operations(events: &Events) -> &'static str {
     let mut found = "rw-register";
     for item in events.iter().flat_map(|event| event.value.items()) {
         match item.items().next().and_then(Value::word) {

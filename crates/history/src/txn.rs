@@ -2,11 +2,13 @@
 //!
 //! - [`Transactions`]: processes, intervals and outcomes of all transactions, their micro-operations, and the lists they read.
 //! - [`Builder`]: makes one, from any order of input; keys and values get small numbers.
+//! - [`from_events`]: those of an imported history.
 //! - [`notation`]: transactions as one draws them on a whiteboard, for tests and documents.
 //!
 //! A *version* is a pair of key and value. It has one number, so that "who wrote it" is an array, not a map.
 
 mod builder;
+mod import;
 mod notation;
 
 use base::Time;
@@ -14,6 +16,7 @@ use base::Time;
 use crate::operation::Outcome;
 
 pub use builder::{Builder, TooLarge};
+pub use import::from_events;
 pub use notation::notation;
 
 /// The version of a read that is not known (the transaction did not end `ok`).

@@ -26,6 +26,8 @@ pub enum Class {
     DirtyUpdate,
     /// A transaction read its own write before it made it.
     FutureRead,
+    /// A transaction did not read its own latest write of a register.
+    OwnWriteMissed,
     /// A transaction's read contradicts what it had read or written before.
     Internal,
     /// A transaction saw one write of another and missed an earlier or simultaneous one.
@@ -58,6 +60,7 @@ impl Class {
             Class::G1c => "G1c",
             Class::DirtyUpdate => "dirty-update",
             Class::FutureRead => "future-read",
+            Class::OwnWriteMissed => "own-write-missed",
             Class::Internal => "internal",
             Class::FracturedRead => "fractured-read",
             Class::StaleCausal => "causal-violation",

@@ -10,6 +10,8 @@ use history::txn::{Kind, Micro, Transactions, UNREAD};
 use super::anomaly::Class;
 use super::facts::Facts;
 use super::graph::{Edge, EdgeKind};
+use super::register::reads_of;
+use super::weak::{NOBODY, Reads};
 
 const NONE: u32 = u32::MAX;
 /// Flag of [`Version::writer`]: the last append of its transaction to its key.
@@ -486,4 +488,27 @@ pub fn lost_updates(transactions: &Transactions, facts: &mut Facts) {
             vec![format!("T{first} and T{second} both read {key} = {list}, and both appended to {key}")]
         });
     }
+}
+
+/// Every read as a read of the last element's writer, for the levels that look at who read from whom.
+pub fn reads(transactions: &Transactions, facts: &Facts) -> Reads {
+    let mut writer = vec![NONE; transactions.sizes().1];
+    for t in (0..transactions.len() as u32).filter(|t| facts.live[*t as usize]) {
+        let appends = transactions.ops(t).iter().filter(|op| op.kind == Kind::Append);
+        appends.for_each(|op| writer[op.value as usize] = t);
+    }
+    let mut seen = Vec::new();
+    for t in (0..transactions.len() as u32).filter(|t| transactions.outcome[*t as usize] == Outcome::Ok) {
+        for op in transactions.ops(t).iter().filter(|op| op.kind == Kind::ReadList && op.value != UNREAD) {
+            let foreign = |version: &&u32| writer[**version as usize] != t;
+            match transactions.list(op).iter().rfind(foreign) {
+                None => seen.push((t, op.key, NOBODY)),
+                Some(version) if writer[*version as usize] != NONE => {
+                    seen.push((t, op.key, writer[*version as usize]));
+                }
+                Some(_) => {}
+            }
+        }
+    }
+    reads_of(transactions, &facts.live, seen.into_iter())
 }

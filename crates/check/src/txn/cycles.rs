@@ -56,6 +56,14 @@ pub fn cycles(transactions: &Transactions, live: &[bool], placed: &[bool], edges
     cycles
 }
 
+/// A shortest cycle of any kind that a bounded search finds, among edges inside strongly connected components.
+pub fn shortest_cycle(count: usize, edges: Vec<Edge>) -> Option<Vec<Edge>> {
+    let adjacency = Adjacency::new(count, edges.iter().map(|edge| (edge.from, edge.to)));
+    let part = Part { nodes: count, instants: count as u32, edges, adjacency };
+    let any = |needs| Automaton { states: 1, step: |_, _| Some(0), needs };
+    [EdgeKind::Ww, EdgeKind::Wr].into_iter().find_map(|needs| part.shortest(&any(needs)))
+}
+
 impl Core {
     fn new(transactions: &Transactions, live: &[bool], placed: &[bool], edges: &[Edge]) -> Core {
         const NONE: u32 = u32::MAX;

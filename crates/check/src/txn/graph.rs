@@ -217,3 +217,41 @@ pub fn components(graph: &Adjacency) -> Vec<u32> {
     }
     component
 }
+
+/// The components of a graph given by its edges.
+pub fn components_of(count: usize, edges: &[Edge]) -> Vec<u32> {
+    components(&Adjacency::new(count, edges.iter().map(|edge| (edge.from, edge.to))))
+}
+
+/// Whether the edges have no cycle.
+pub fn acyclic(count: usize, edges: &[Edge]) -> bool {
+    topological(count, edges).len() == count
+}
+
+/// Nodes in an order that keeps every edge; those behind a cycle are left out.
+pub fn topological(count: usize, edges: &[Edge]) -> Vec<u32> {
+    let (first, to) = successors(count, edges);
+    let mut waits = vec![0u32; count];
+    edges.iter().for_each(|edge| waits[edge.to as usize] += 1);
+    let mut order: Vec<u32> = Vec::with_capacity(count);
+    let mut ready = Vec::new();
+    for root in 0..count as u32 {
+        if waits[root as usize] == 0 {
+            ready.push(root);
+            waits[root as usize] = u32::MAX;
+        }
+        // Depth first, from the earliest on: neighbours in time stay neighbours in memory.
+        while let Some(node) = ready.pop() {
+            order.push(node);
+            for target in &to[first[node as usize] as usize..first[node as usize + 1] as usize] {
+                let wait = &mut waits[*target as usize];
+                *wait -= 1;
+                if *wait == 0 && *target < root {
+                    *wait = u32::MAX;
+                    ready.push(*target);
+                }
+            }
+        }
+    }
+    order
+}

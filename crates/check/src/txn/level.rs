@@ -20,7 +20,7 @@ pub struct Level {
 
 use Class::{
     CyclicVersions, DirtyUpdate, DuplicateElements, FracturedRead, FutureRead, G0, G1a, G1b, G1c, G2Item, GNonadjacent,
-    GSingle, GarbageRead, IncompatibleOrder, Internal, LostUpdate, PrefixCycle, StaleCausal,
+    GSingle, GarbageRead, IncompatibleOrder, Internal, LostUpdate, OwnWriteMissed, PrefixCycle, StaleCausal,
 };
 use Variant::{Plain, Process, Realtime};
 
@@ -30,6 +30,9 @@ macro_rules! levels {
         pub static LEVELS: &[Level] = &[$(Level {
             name: $name, summary: $summary, forbids: &[$(($class, $variant)),*], above: &[$($above),*],
         },)+];
+
+        /// The names of all levels, and first the one that is asked for if none is named.
+        pub static NAMES: &[&str] = &["strict-serializable", $($name,)+];
     };
 }
 
@@ -37,7 +40,7 @@ levels! {
     "read-uncommitted": "writes of transactions do not interleave",
         [GarbageRead Plain, DuplicateElements Plain, IncompatibleOrder Plain, CyclicVersions Plain, G0 Plain], above [];
     "read-committed": "reads see committed, final writes, and no transactions see each other",
-        [G1a Plain, G1b Plain, G1c Plain, DirtyUpdate Plain, FutureRead Plain], above ["read-uncommitted"];
+        [G1a Plain, G1b Plain, G1c Plain, DirtyUpdate Plain, FutureRead Plain, OwnWriteMissed Plain], above ["read-uncommitted"];
     "cursor-stability": "no update is lost", [LostUpdate Plain], above ["read-committed"];
     "consistent-view": "every transaction reads one consistent state", [GSingle Plain], above ["cursor-stability"];
     "read-atomic": "of another transaction's writes, all are seen or none",
@@ -49,7 +52,7 @@ levels! {
     "parallel-snapshot-isolation": "causal, and of two concurrent transactions that write to the same key one aborts",
         [GSingle Process], above ["causal", "consistent-view"];
     "snapshot-isolation": "reads come from one snapshot, and of two concurrent writers to the same key one aborts",
-        [Internal Plain, FracturedRead Plain, GSingle Plain, GNonadjacent Plain], above ["consistent-view", "read-atomic"];
+        [StaleCausal Plain, GNonadjacent Plain], above ["consistent-view", "read-atomic"];
     "repeatable-read": "what was read does not change before the end of the transaction", [G2Item Plain, GNonadjacent Plain],
         above ["consistent-view"];
     "serializable": "as if transactions had run one after another", [], above ["repeatable-read", "snapshot-isolation"];

@@ -46,6 +46,12 @@ impl Builder {
         number
     }
 
+    /// A key that is known to be new: without looking it up.
+    pub(super) fn new_key(&mut self, name: String) -> u32 {
+        self.made.keys.push(name);
+        self.made.keys.len() as u32 - 1
+    }
+
     /// The number of a version.
     pub fn version(&mut self, key: u32, value: i64) -> u32 {
         let made = &mut self.made;

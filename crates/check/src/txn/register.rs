@@ -1,0 +1,316 @@
+//! Transactions on registers with unique values: who read from whom, and the order of versions as far as read-modify-writes tell it.
+//!
+//! A transaction that reads a key before it writes to it puts its version right behind the one it read (Tan et al., "mini-transactions",
+//! 2025): if all do, the versions of a key are a chain, and serializability and snapshot isolation are decided exactly, in linear
+//! time. The initial version comes before all others. A write without a read leaves the order open: then cycles that are found are
+//! real, but that there is none proves nothing.
+
+use history::Outcome;
+use history::txn::{INITIAL, Kind, Micro, Transactions, UNREAD};
+
+use super::anomaly::Class;
+use super::facts::Facts;
+use super::graph::{Edge, EdgeKind};
+use super::weak::{NOBODY, Reads};
+
+const NONE: u32 = u32::MAX;
+
+/// The dependencies, and the reads for the weak levels.
+pub fn facts(transactions: &Transactions) -> (Facts, Reads) {
+    let mut reading = Reading::new(transactions);
+    reading.find_writers();
+    reading.look_at_reads();
+    reading.order_versions();
+    let reads = reading.reads();
+    (reading.facts, reads)
+}
+
+/// A read of another transaction's version.
+#[derive(Clone, Copy)]
+struct Seen {
+    reader: u32,
+    key: u32,
+    version: u32,
+    writer: u32,
+}
+
+struct Reading<'a> {
+    transactions: &'a Transactions,
+    writer: Vec<u32>,
+    /// Whether a version is its transaction's last of its key.
+    last: Vec<bool>,
+    seen: Vec<Seen>,
+    facts: Facts,
+}
+
+impl<'a> Reading<'a> {
+    fn new(transactions: &'a Transactions) -> Reading<'a> {
+        let (_, versions) = transactions.sizes();
+        let facts = Facts {
+            live: transactions.outcome.iter().map(|outcome| *outcome == Outcome::Ok).collect(),
+            ..Facts::default()
+        };
+        Reading { transactions, writer: vec![NONE; versions], last: vec![true; versions], seen: Vec::new(), facts }
+    }
+
+    fn outcome(&self, t: u32) -> Outcome {
+        self.transactions.outcome[t as usize]
+    }
+
+    fn find_writers(&mut self) {
+        let mut before = vec![(NONE, NONE); self.transactions.keys.len()];
+        for t in 0..self.transactions.len() as u32 {
+            for op in self.transactions.ops(t).iter().filter(|op| op.kind == Kind::Write) {
+                let (of, version) = std::mem::replace(&mut before[op.key as usize], (t, op.value));
+                if of == t {
+                    self.last[version as usize] = false;
+                }
+                let known = self.writer[op.value as usize];
+                if known == NONE || self.outcome(known) == Outcome::Fail {
+                    self.writer[op.value as usize] = t;
+                } else if self.outcome(t) != Outcome::Fail {
+                    let (key, value) = (&self.transactions.keys[op.key as usize], self.transactions.value(op.value));
+                    let reason =
+                        format!("{value} was written to {key} more than once, so reads do not tell who wrote it");
+                    self.facts.ambiguous.get_or_insert(reason);
+                }
+            }
+        }
+    }
+
+    /// Every read against its own transaction and against the writer of its value.
+    fn look_at_reads(&mut self) {
+        // Per key what the transaction expects to read, and whether it wrote that itself.
+        let mut views = vec![(NONE, UNREAD, false); self.transactions.keys.len()];
+        for t in (0..self.transactions.len() as u32).filter(|t| self.transactions.outcome[*t as usize] == Outcome::Ok) {
+            for op in self.transactions.ops(t) {
+                let view = &mut views[op.key as usize];
+                if view.0 != t {
+                    *view = (t, UNREAD, false);
+                }
+                match op.kind {
+                    Kind::Write => *view = (t, op.value, true),
+                    Kind::Read if op.value != UNREAD => {
+                        let (_, expected, own) = *view;
+                        if expected != UNREAD && expected != op.value {
+                            self.internal(t, op, expected, own);
+                        }
+                        if !own {
+                            *view = (t, op.value, false);
+                        }
+                        if !own || expected != op.value {
+                            self.look_at(t, op, own);
+                        }
+                    }
+                    _ => {}
+                }
+            }
+        }
+    }
+
+    fn look_at(&mut self, reader: u32, op: &Micro, own: bool) {
+        let (key, version) = (op.key, op.value);
+        if version == INITIAL {
+            self.seen.push(Seen { reader, key, version, writer: NOBODY });
+            return;
+        }
+        let (transactions, writer) = (self.transactions, self.writer[version as usize]);
+        let read =
+            || format!("T{reader} read {} from {}", transactions.value(version), transactions.keys[key as usize]);
+        if writer == NONE {
+            return self.facts.note(Class::GarbageRead, &[reader], || vec![format!("{}, which nobody wrote", read())]);
+        }
+        if writer == reader {
+            if !own {
+                self.facts
+                    .note(Class::FutureRead, &[reader], || vec![format!("{}, which it wrote only later", read())]);
+            }
+            return;
+        }
+        if self.outcome(writer) == Outcome::Fail {
+            let story = || vec![format!("{}, but its write by T{writer} had failed", read())];
+            return self.facts.note(Class::G1a, &[writer, reader], story);
+        }
+        if !self.last[version as usize] {
+            let story = || vec![format!("{}, which T{writer} itself overwrote", read())];
+            self.facts.note(Class::G1b, &[writer, reader], story);
+        }
+        self.facts.live[writer as usize] = true;
+        self.facts.edges.push(Edge::new(EdgeKind::Wr, writer, reader, key));
+        self.seen.push(Seen { reader, key, version, writer });
+    }
+
+    fn internal(&mut self, t: u32, op: &Micro, expected: u32, own: bool) {
+        let transactions = self.transactions;
+        let story = || {
+            let (key, value) = (&transactions.keys[op.key as usize], transactions.value(op.value));
+            let (before, done) = (transactions.value(expected), if own { "written" } else { "read" });
+            vec![format!("T{t} read {value} from {key}, although it had {done} {before} before")]
+        };
+        self.facts.note(Class::Internal, &[t], story);
+        if own {
+            self.facts.note(Class::OwnWriteMissed, &[t], story);
+        }
+    }
+
+    /// Versions behind versions, by transactions that read a key and then wrote to it: ww and rw edges.
+    fn order_versions(&mut self) {
+        let (keys, versions) = self.transactions.sizes();
+        // Successors of every version, then of the initial version of every key: the first, and chains of further ones.
+        let mut head = vec![NONE; versions + keys];
+        let mut links: Vec<(u32, u32)> = Vec::new();
+        let mut views = vec![(NONE, UNREAD); keys];
+        let mut blind: Vec<(u32, u32)> = Vec::new();
+        for t in 0..self.transactions.len() as u32 {
+            if !self.facts.live[t as usize] {
+                continue;
+            }
+            for op in self.transactions.ops(t) {
+                let view = &mut views[op.key as usize];
+                if view.0 != t {
+                    *view = (t, UNREAD);
+                    let ok = self.transactions.outcome[t as usize] == Outcome::Ok;
+                    if op.kind == Kind::Read && ok {
+                        view.1 = op.value;
+                    }
+                }
+                if op.kind != Kind::Write || !self.last[op.value as usize] {
+                    continue;
+                }
+                match view.1 {
+                    UNREAD => blind.push((op.key, t)),
+                    version => {
+                        let slot = &mut head[slot_of(version, op.key, versions)];
+                        links.push((t, *slot));
+                        *slot = links.len() as u32 - 1;
+                        self.follow(version, t, op.key);
+                    }
+                }
+            }
+        }
+        self.lost_updates(&head, &links);
+        self.blind_writes(&mut blind);
+        for seen in &self.seen {
+            let mut rw = |writer| {
+                if writer != seen.reader {
+                    self.facts.edges.push(Edge::new(EdgeKind::Rw, seen.reader, writer, seen.key));
+                }
+            };
+            let mut at = head[slot_of(seen.version, seen.key, versions)];
+            while at != NONE {
+                let (writer, next) = links[at as usize];
+                rw(writer);
+                at = next;
+            }
+            if seen.version == INITIAL {
+                let from = blind.partition_point(|(key, _)| *key < seen.key);
+                blind[from..].iter().take_while(|(key, _)| *key == seen.key).for_each(|(_, writer)| rw(*writer));
+            }
+        }
+    }
+
+    fn follow(&mut self, version: u32, t: u32, key: u32) {
+        let before = if version == INITIAL { NONE } else { self.writer[version as usize] };
+        if before != NONE && before != t && self.outcome(before) != Outcome::Fail {
+            self.facts.edges.push(Edge::new(EdgeKind::Ww, before, t, key));
+        }
+    }
+
+    fn lost_updates(&mut self, head: &[u32], links: &[(u32, u32)]) {
+        let (transactions, versions) = (self.transactions, self.transactions.sizes().1);
+        for (slot, at) in head.iter().enumerate().filter(|(_, at)| **at != NONE) {
+            let (second, next) = links[*at as usize];
+            let Some((first, _)) = links.get(next as usize).copied() else { continue };
+            let reason = "two transactions replaced the same version, so the order of versions is not known";
+            self.facts.unordered.get_or_insert_with(|| reason.to_string());
+            self.facts.note(Class::LostUpdate, &[first, second], || {
+                let initial = slot >= versions;
+                let key = if initial { slot - versions } else { transactions.version_key[slot] as usize };
+                let value = if initial { "nil".into() } else { transactions.value(slot as u32) };
+                let key = &transactions.keys[key];
+                vec![format!("T{first} and T{second} both read {value} from {key}, and both wrote to {key}")]
+            });
+        }
+    }
+
+    fn blind_writes(&mut self, blind: &mut Vec<(u32, u32)>) {
+        blind.sort_unstable();
+        blind.dedup();
+        if let Some((key, t)) = blind.first() {
+            let key = &self.transactions.keys[*key as usize];
+            self.facts.unordered = Some(format!(
+                "{} writes did not follow a read of their key (T{t} to {key}, for one), so the order of versions is not known",
+                blind.len()
+            ));
+        }
+    }
+
+    fn reads(&self) -> Reads {
+        let seen = self.seen.iter().map(|seen| (seen.reader, seen.key, seen.writer));
+        reads_of(self.transactions, &self.facts.live, seen)
+    }
+}
+
+fn slot_of(version: u32, key: u32, versions: usize) -> usize {
+    if version == INITIAL { versions + key as usize } else { version as usize }
+}
+
+/// What the weak levels look at, from reads (reader, key, writer) in order of their readers.
+pub(super) fn reads_of(
+    transactions: &Transactions,
+    live: &[bool],
+    seen: impl Iterator<Item = (u32, u32, u32)>,
+) -> Reads {
+    let count = transactions.len();
+    let (mut first_read, mut reads) = (vec![0u32; count + 1], Vec::with_capacity(transactions.ops.len()));
+    for (reader, key, writer) in seen {
+        first_read[reader as usize + 1] += 1;
+        reads.push((key, writer));
+    }
+    (0..count).for_each(|t| first_read[t + 1] += first_read[t]);
+    let (mut first_write, mut writes) = (vec![0u32], Vec::with_capacity(transactions.ops.len() / 2));
+    for t in 0..count as u32 {
+        let begin = writes.len();
+        if live[t as usize] {
+            let ops = transactions.ops(t).iter().filter(|op| matches!(op.kind, Kind::Write | Kind::Append));
+            for op in ops {
+                if !writes[begin..].iter().rev().take(8).any(|key| *key == op.key) {
+                    writes.push(op.key);
+                }
+            }
+            writes[begin..].sort_unstable();
+            if writes.len() - begin > 8 {
+                let mut own = writes.split_off(begin);
+                own.dedup();
+                writes.append(&mut own);
+            }
+        }
+        first_write.push(writes.len() as u32);
+    }
+    Reads {
+        sessions: sessions(transactions, live),
+        first_read,
+        reads,
+        first_write,
+        writes,
+        keys: transactions.keys.len(),
+    }
+}
+
+/// The transactions of each process; it ends with one of unknown outcome, because what follows need not follow that one.
+fn sessions(transactions: &Transactions, live: &[bool]) -> Vec<Vec<u32>> {
+    let mut number = std::collections::HashMap::new();
+    let mut sessions: Vec<Vec<u32>> = Vec::new();
+    for t in (0..transactions.len() as u32).filter(|t| live[*t as usize]) {
+        let process = transactions.process[t as usize];
+        let session = *number.entry(process).or_insert(sessions.len());
+        if session == sessions.len() {
+            sessions.push(Vec::new());
+        }
+        sessions[session].push(t);
+        if transactions.outcome[t as usize] == Outcome::Info {
+            number.remove(&process);
+        }
+    }
+    sessions
+}

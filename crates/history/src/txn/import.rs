@@ -1,0 +1,99 @@
+use base::Time;
+
+use super::{Builder, Kind, Transactions};
+use crate::event::{Event, Events, Interner, Paired, Value, Wrong};
+use crate::operation::Outcome;
+
+/// The transactions of these events: each value is a sequence of `[function key value]`, with `append` and `r` of lists, or `w` and
+/// `r` of registers. A read of a list that returned nil found it empty. `lists`: whether reads are of lists.
+pub fn from_events(events: &Events, lists: bool) -> Result<Transactions, Wrong> {
+    let operations = events.operations()?;
+    let mut import = Import { builder: Builder::new(events.real_time), keys: Interner::default(), lists };
+    let mut list = Vec::new();
+    for pair in operations.iter() {
+        import.transaction(&pair, &mut list)?;
+    }
+    import.builder.finish().map_err(|large| Wrong::new(0, large.to_string()))
+}
+
+struct Import<'a> {
+    builder: Builder,
+    keys: Interner<'a>,
+    lists: bool,
+}
+
+impl<'a> Import<'a> {
+    fn transaction(&mut self, pair: &Paired<'a>, list: &mut Vec<u32>) -> Result<(), Wrong> {
+        let time = |event: &Event<'_>| event.time.unwrap_or(0);
+        self.builder.begin(pair.session, u64::from(pair.invoked), Time(time(&pair.invoke)));
+        let event = pair.complete.as_ref().filter(|_| pair.outcome == Outcome::Ok).unwrap_or(&pair.invoke);
+        for micro in pair.value().items() {
+            let Some([function, key, value]) = micro.tuple() else {
+                return Err(Wrong::new(event.at, format!("expected `[function key value]`, not {}", micro.describe())));
+            };
+            self.micro(event, (function, key, value), pair.outcome, list)?;
+        }
+        let done = pair.complete.as_ref().map_or(0, time);
+        self.builder.end(u64::from(pair.completed), Time(done), pair.outcome);
+        Ok(())
+    }
+
+    fn micro(
+        &mut self,
+        event: &Event<'a>,
+        (function, key, value): (Value<'a>, Value<'a>, Value<'a>),
+        outcome: Outcome,
+        list: &mut Vec<u32>,
+    ) -> Result<(), Wrong> {
+        let key = self.key(key);
+        match function.word() {
+            Some("append") => {
+                let version = self.version(key, value);
+                self.builder.append(version);
+            }
+            Some("w" | "write") => {
+                let version = self.version(key, value);
+                self.builder.write(version);
+            }
+            Some("r" | "read") if outcome != Outcome::Ok => {
+                self.builder.unread(if self.lists { Kind::ReadList } else { Kind::Read }, key);
+            }
+            Some("r" | "read") if self.lists => {
+                if !value.is_nil() && !value.is_sequence() {
+                    return Err(Wrong::new(
+                        event.at,
+                        format!("expected a list that was read, not {}", value.describe()),
+                    ));
+                }
+                list.clear();
+                list.extend(value.items().map(|element| self.version(key, element)));
+                self.builder.read_list(key, list);
+            }
+            Some("r" | "read") => {
+                let version = (!value.is_nil()).then(|| self.version(key, value));
+                self.builder.read(key, version);
+            }
+            _ => {
+                let found = function.describe();
+                return Err(Wrong::new(event.at, format!("expected `append`, `r` or `w`, not {found}")));
+            }
+        }
+        Ok(())
+    }
+
+    fn key(&mut self, key: Value<'a>) -> u32 {
+        let known = self.keys.values().len();
+        let id = self.keys.id(key);
+        if id as usize == known {
+            return self.builder.new_key(key.to_string());
+        }
+        id
+    }
+
+    fn version(&mut self, key: u32, value: Value<'a>) -> u32 {
+        match value.integer() {
+            Some(number) => self.builder.version(key, number),
+            None => self.builder.text(key, &value.to_string()),
+        }
+    }
+}
