@@ -15,7 +15,9 @@ use crate::report::{Anomaly, AnomalyKind};
 const BUDGET: usize = 1_000_000;
 /// Operations searched for one witness, over all searches: enough to make thousands of suspects minimal in a second. When it
 /// runs out the witness is what it is then: a contradiction, but perhaps not the smallest.
-const WORK: usize = 5_000_000;
+const WORK: usize = 1_000_000;
+/// Configurations of one search while shrinking: a piece whose absence makes the rest hard to decide stays.
+const SHRINK_BUDGET: usize = 2_000;
 
 /// Shrinks the suspects (of one key) and confirms that what is left is a contradiction by itself, by search, which shares no
 /// reasoning with the zones that raised the suspicion. `Err`: it is not; the key is undecided and the bench has a bug.
@@ -32,11 +34,12 @@ pub fn confirm(history: &History, kind: AnomalyKind, suspects: &[u32]) -> Result
             makers.entry(value).or_default().push(op);
         }
     }
-    let mut shrinker = Shrinker { makers, work: WORK };
+    let mut shrinker = Shrinker { makers, work: WORK, budget: BUDGET };
     let start = shrinker.closed(suspects.iter().filter_map(|&i| Op::of(columns, i)).collect());
     if !shrinker.is_contradiction(&start) {
         return Err(format!("a suspected {} could not be confirmed by search", kind.title()));
     }
+    shrinker.budget = SHRINK_BUDGET;
     let witness = shrinker.shrink(start);
     let mut indices: BTreeSet<u32> = witness.iter().map(|op| op.index).collect();
     indices.extend(failed_writes(columns, key, &witness));
@@ -67,6 +70,8 @@ struct Shrinker {
     /// The mutations of the key that may have made each value.
     makers: BTreeMap<u64, Vec<Op>>,
     work: usize,
+    /// Configurations of one search.
+    budget: usize,
 }
 
 impl Shrinker {
@@ -113,6 +118,6 @@ impl Shrinker {
 
     fn is_contradiction(&mut self, ops: &[Op]) -> bool {
         self.work = self.work.saturating_sub(ops.len());
-        matches!(exact::search(ops, NIL, BUDGET), Search::None { .. })
+        matches!(exact::search(ops, NIL, self.budget), Search::None { .. })
     }
 }

@@ -49,21 +49,19 @@ Examples:
         #[command(flatten)]
         options: RunOptions,
     },
-    /// Judge recorded histories: run folders, JSON Lines or Jepsen EDN files
+    /// Judge recorded histories: run folders, Jepsen's EDN and JSON, and other tools' formats, compressed or not
     #[command(after_help = "\
-Prints a line for each and ends with the worst. Examples:
+Prints a line for each and ends with the worst. Format and workload are recognised by the content. Examples:
   assize check runs/latest
-  assize check --json a.jsonl b.edn | jq .verdict")]
+  assize check --json a.jsonl b.edn.zst | jq .verdict
+  assize check --workload rw-register --model snapshot-isolation history.edn
+  assize check --questions corpus/QUESTIONS.tsv")]
     Check {
         /// Run folders or history files
-        #[arg(required = true)]
+        #[arg(required_unless_present = "questions")]
         paths: Vec<PathBuf>,
-        /// The consistency model (`assize list models`)
-        #[arg(long, default_value = "linearizable")]
-        model: String,
-        /// One JSON object a line
-        #[arg(long)]
-        json: bool,
+        #[command(flatten)]
+        options: CheckOptions,
     },
     /// Run two plans in turn and say which is faster, with statistics of runs in pairs
     #[command(after_help = "\
@@ -248,4 +246,30 @@ pub enum New {
     Plan,
     /// A plan for your own system
     System,
+}
+
+/// How `check` reads and judges.
+#[derive(Debug, clap::Args)]
+pub struct CheckOptions {
+    /// The consistency model (`assize list models`); otherwise the workload's own
+    #[arg(long)]
+    pub model: Option<String>,
+    /// What the operations are of, if it is not to be recognised: `cas-register`, `list-append`, ...
+    #[arg(long)]
+    pub workload: Option<String>,
+    /// How the files are written, if it is not to be recognised: `jepsen-edn`, `plume-text`, ...
+    #[arg(long)]
+    pub format: Option<String>,
+    /// A setting of the workload, as `group-size=3`; may be repeated
+    #[arg(long = "option", value_name = "KEY=VALUE")]
+    pub settings: Vec<String>,
+    /// Skip and count what is malformed
+    #[arg(long)]
+    pub lenient: bool,
+    /// Ask a whole table of questions: tab-separated columns file, workload, model, options, verdict
+    #[arg(long, value_name = "TABLE", conflicts_with_all = ["paths", "model", "workload", "format", "json"])]
+    pub questions: Option<PathBuf>,
+    /// One JSON object a line
+    #[arg(long)]
+    pub json: bool,
 }

@@ -1,27 +1,39 @@
 //! `assize check`: the verdict on recorded histories, a line each, and the worst as exit code.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-use check::{Model, Options, Report, Verdict};
+use ::check::workload::{self, Question, Refusal, WORKLOADS, Workload};
+use ::check::{LINEARIZABLE, Model, Options, Report, Verdict};
+use history::import::{self, Format, Import, ImportOptions};
 use history::{History, Origin};
 use serde::Serialize;
 
+use crate::arguments::CheckOptions;
 use crate::exit::Exit;
 use crate::run::worse;
 use crate::{history_failed, list};
 
+mod questions;
+
 /// Judges each of the histories.
-pub fn command(paths: &[PathBuf], model: &str, json: bool) -> Exit {
-    let Some(model) = Model::find(model) else {
-        eprintln!("error: there is no model `{model}`; {}", list::models_hint(model));
-        return Exit::Usage;
+pub fn command(paths: &[PathBuf], options: &CheckOptions) -> Exit {
+    if let Some(table) = &options.questions {
+        return questions::command(table, options.lenient);
+    }
+    let wanted = match Wanted::of(options) {
+        Ok(wanted) => wanted,
+        Err(message) => {
+            eprintln!("error: {message}");
+            return Exit::Usage;
+        }
     };
     let mut worst = Exit::Success;
     for path in paths {
-        let exit = match judge(path, model) {
+        let exit = match wanted.judge(path) {
             Ok(judged) => {
-                judged.print(json);
+                judged.print(options.json);
                 judged.exit()
             }
             Err(exit) => exit,
@@ -29,6 +41,108 @@ pub fn command(paths: &[PathBuf], model: &str, json: bool) -> Exit {
         worst = if is_verdict(worst) && is_verdict(exit) { worse(worst, exit) } else { hardest(worst, exit) };
     }
     worst
+}
+
+/// What is asked, by names that exist.
+struct Wanted {
+    import: ImportOptions,
+    workload: Option<&'static Workload>,
+    question: Question,
+}
+
+impl Wanted {
+    fn of(options: &CheckOptions) -> Result<Wanted, String> {
+        if let Some(model) = &options.model
+            && Model::find(model).is_none()
+            && !WORKLOADS.iter().any(|workload| workload.models.contains(&model.as_str()))
+        {
+            return Err(format!("there is no model `{model}`; {}", list::models_hint(model)));
+        }
+        let format = options.format.as_deref().map(|name| Format::find(name).ok_or_else(|| no_format(name)));
+        let workload = options.workload.as_deref().map(|name| Workload::find(name).ok_or_else(|| no_workload(name)));
+        let settings = options.settings.iter().map(|text| setting(text)).collect::<Result<_, _>>()?;
+        Ok(Wanted {
+            import: ImportOptions { format: format.transpose()?, lenient: options.lenient },
+            workload: workload.transpose()?,
+            question: Question { model: options.model.clone(), settings, options: all_threads() },
+        })
+    }
+
+    fn judge(&self, path: &Path) -> Result<Judged, Exit> {
+        let imported = match self.import.format {
+            Some(format) => format.has_events(),
+            None => path.is_file() && import::format_of(path).map_err(|error| history_failed(&error))?.has_events(),
+        };
+        if imported { self.judge_import(path) } else { self.judge_own(path) }
+    }
+
+    /// A run of ours, or its export.
+    fn judge_own(&self, path: &Path) -> Result<Judged, Exit> {
+        let name = self.question.model.as_deref().unwrap_or(LINEARIZABLE.name);
+        let Some(model) = Model::find(name) else {
+            return Err(told(path, Exit::Usage, &format!("registers cannot be held against `{name}`")));
+        };
+        let history = History::open(path).map_err(|error| history_failed(&error))?;
+        let own_run = matches!(history.origin, Origin::Records(_));
+        let start = Instant::now();
+        let report = ::check::check(&history, model, &Options { own_run, ..self.question.options.clone() });
+        Ok(Judged { path: path.to_path_buf(), report, seconds: start.elapsed().as_secs_f64(), skipped: None })
+    }
+
+    fn judge_import(&self, path: &Path) -> Result<Judged, Exit> {
+        let import = import::open(path, &self.import).map_err(|error| history_failed(&error))?;
+        let workload = match self.workload {
+            Some(workload) => workload,
+            None => recognised(&import).map_err(|message| told(path, Exit::Usage, &message))?,
+        };
+        let start = Instant::now();
+        let report = workload.judge(&import.events, &self.question).map_err(|refusal| match refusal {
+            Refusal::Malformed(wrong) => history_failed(&import.malformed(wrong)),
+            Refusal::Unsupported(message) => told(path, Exit::Usage, &message),
+        })?;
+        let skipped = import.first_skipped.map(|first| (import.skipped, first.to_string()));
+        Ok(Judged { path: path.to_path_buf(), report, seconds: start.elapsed().as_secs_f64(), skipped })
+    }
+}
+
+fn recognised(import: &Import) -> Result<&'static Workload, String> {
+    let Some(name) = workload::recognise(&import.events) else {
+        let functions: Vec<&str> = import.events.functions().collect();
+        let known = WORKLOADS.iter().map(|workload| workload.name).collect::<Vec<_>>().join(", ");
+        let functions = functions.join(", ");
+        return Err(format!("functions {functions} are of no known workload; name one with `--workload`: {known}"));
+    };
+    Workload::find(name).ok_or_else(|| format!("this is a history of `{name}`, which cannot be judged yet"))
+}
+
+fn told(path: &Path, exit: Exit, message: &str) -> Exit {
+    eprintln!("error: {}: {message}", path.display());
+    exit
+}
+
+fn no_format(name: &str) -> String {
+    let known = Format::ALL.iter().map(|format| format.name()).collect::<Vec<_>>().join(", ");
+    format!("there is no format `{name}`; there are {known}")
+}
+
+fn no_workload(name: &str) -> String {
+    let known = WORKLOADS.iter().map(|workload| workload.name).collect::<Vec<_>>().join(", ");
+    format!("there is no workload `{name}`; there are {known}")
+}
+
+fn setting(text: &str) -> Result<(String, String), String> {
+    let (key, value) = text.split_once('=').ok_or_else(|| format!("expected `key=value`, not `{text}`"))?;
+    Ok((key.trim().to_string(), value.trim().to_string()))
+}
+
+/// The settings of one field: separated by commas or spaces.
+fn settings(text: &str) -> Result<BTreeMap<String, String>, String> {
+    text.split([',', ' ']).filter(|part| !part.is_empty()).map(setting).collect()
+}
+
+fn all_threads() -> Options {
+    let threads = std::thread::available_parallelism().map_or(1, usize::from);
+    Options { threads, ..Options::default() }
 }
 
 fn is_verdict(exit: Exit) -> bool {
@@ -44,15 +158,8 @@ struct Judged {
     path: PathBuf,
     report: Report,
     seconds: f64,
-}
-
-fn judge(path: &Path, model: &'static Model) -> Result<Judged, Exit> {
-    let history = History::open(path).map_err(|error| history_failed(&error))?;
-    let own_run = matches!(history.origin, Origin::Records(_));
-    let threads = std::thread::available_parallelism().map_or(1, usize::from);
-    let start = Instant::now();
-    let report = check::check(&history, model, &Options { threads, own_run, ..Options::default() });
-    Ok(Judged { path: path.to_path_buf(), report, seconds: start.elapsed().as_secs_f64() })
+    /// How many mistakes were let pass, and the first of them.
+    skipped: Option<(usize, String)>,
 }
 
 /// One line of `--json`.
@@ -65,6 +172,9 @@ struct Line<'a> {
     reason: Option<&'a str>,
     operations: usize,
     seconds: f64,
+    /// Malformed events that `--lenient` let pass.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    skipped: Option<usize>,
     /// The first reason of an `invalid` verdict; `null` otherwise.
     witness: Option<Witness<'a>>,
 }
@@ -94,6 +204,9 @@ impl Judged {
             "{file}: {} {} ({operations} operations, {milliseconds:.1} ms)",
             self.report.model, self.report.verdict
         );
+        if let Some((count, first)) = &self.skipped {
+            println!("  {count} malformed events skipped, the first: {first}");
+        }
         for anomaly in &self.report.anomalies {
             println!("  {}", anomaly.title);
             anomaly.story.iter().for_each(|sentence| println!("    {sentence}"));
@@ -121,6 +234,7 @@ impl Judged {
             reason,
             operations: self.report.operations,
             seconds: self.seconds,
+            skipped: self.skipped.as_ref().map(|(count, _)| *count),
             witness,
         }
     }

@@ -58,7 +58,7 @@ fn dispatch(arguments: Arguments) -> Exit {
     match arguments.command {
         None => run::command(None, &arguments.run),
         Some(Command::Run { plan, options }) => run::command(plan.as_deref(), &options),
-        Some(Command::Check { paths, model, json }) => check::command(&paths, &model, json),
+        Some(Command::Check { paths, options }) => check::command(&paths, &options),
         Some(Command::Compare { baseline, candidate, options }) => compare::command(&baseline, &candidate, &options),
         Some(Command::Report { run, open }) => report(&run, open),
         Some(Command::Export { run, format }) => export(&run, format),

@@ -58,6 +58,11 @@ pub fn open(path: &Path, options: &ImportOptions) -> Result<Import, OpenError> {
     Ok(Import { events, format, skipped: problems.count, first_skipped, path: path.to_owned() })
 }
 
+/// How the file is written, by its content.
+pub fn format_of(path: &Path) -> Result<Format, OpenError> {
+    recognise(path, &load(path)?, None)
+}
+
 impl Import {
     /// The error of an event that means nothing, with its place in the file. Reads the file again.
     pub fn malformed(&self, wrong: Wrong) -> OpenError {

@@ -1,4 +1,5 @@
 //! Jepsen's `history.txt` and the log of its runs: a line per event, `process TAB :type TAB :f TAB value [TAB error]`.
+//! Some logs have blanks for tabs.
 //!
 //! In a log these stand behind `INFO  jepsen.util - ` (the logs of etcd 2.0 that Porcupine ships); other lines are skipped. There a
 //! failed `:cas` found another value, and `:timed-out` stands in the place of the value and means unknown, of a read too.
@@ -23,7 +24,7 @@ fn read(text: &str, problems: &mut Problems, log: bool) -> Result<Events, Wrong>
     let mut events = Events::default();
     let mut at = 0;
     for line in text.split_inclusive('\n') {
-        let behind = if log { line.find(LOGGER).map(|i| i + LOGGER.len()) } else { Some(0) };
+        let behind = if log { logged(line) } else { Some(0) };
         if let Some(behind) = behind.filter(|_| !line.trim().is_empty()) {
             let mark = events.arena.mark().unwrap_or(Mark::NIL);
             if let Err(wrong) = event(&mut events, line[behind..].trim_end(), at + behind, log) {
@@ -36,53 +37,62 @@ fn read(text: &str, problems: &mut Problems, log: bool) -> Result<Events, Wrong>
     Ok(events)
 }
 
-/// One line, which begins at the byte `at`.
+/// Where the event of a log's line begins. Other messages of the same logger have no process.
+fn logged(line: &str) -> Option<usize> {
+    let behind = line.find(LOGGER)? + LOGGER.len();
+    line[behind..].starts_with(|c: char| c.is_ascii_digit()).then_some(behind)
+}
+
+/// One line, which begins at the byte `at`. Between columns stand tabs, or blanks where tabs were expanded.
 fn event(events: &mut Events, line: &str, at: usize, log: bool) -> Result<(), Wrong> {
-    let mut columns = line.split('\t').map(|column| (at + (column.as_ptr() as usize - line.as_ptr() as usize), column));
-    let mut next =
-        |what: &str| columns.next().ok_or_else(|| Wrong::new(at + line.len(), format!("expected a tab and {what}")));
-    let (_, process) = next("a process")?;
-    let (kind_at, kind) = next("`:invoke`, `:ok`, `:fail` or `:info`")?;
-    let (_, function) = next("a function")?;
-    let (value_at, value) = columns.next().unwrap_or((at + line.len(), "nil"));
-    let error = columns.next();
-    let Some(process) = integer(process.trim()) else {
-        let is_word = process.trim().starts_with(':');
+    let mut rest = line;
+    let (_, process) = word(&mut rest, line, at, "a process")?;
+    let (kind_at, kind) = word(&mut rest, line, at, "`:invoke`, `:ok`, `:fail` or `:info`")?;
+    let Some(process) = integer(process) else {
+        let is_word = process.starts_with(':');
         return if is_word { Ok(()) } else { Err(Wrong::new(at, format!("expected a process, not `{process}`"))) };
     };
-    let Some(process) = u32::try_from(process).ok().filter(|process| *process != u32::MAX) else {
-        return Err(Wrong::new(at, format!("expected a process, not `{process}`")));
-    };
-    let kind = kind.trim().strip_prefix(':').and_then(Kind::find);
+    let number = u32::try_from(process).ok().filter(|process| *process != u32::MAX);
+    let process = number.ok_or_else(|| Wrong::new(at, format!("expected a process, not `{process}`")))?;
+    let kind = kind.strip_prefix(':').and_then(Kind::find);
     let kind = kind.ok_or_else(|| Wrong::new(kind_at, "expected `:invoke`, `:ok`, `:fail` or `:info`"))?;
-    let function = function.trim();
+    let (_, function) = word(&mut rest, line, at, "a function")?;
     let function = function.strip_prefix(':').unwrap_or(function);
-    let timed_out = log && value.trim() == ":timed-out";
+    let value_at = at + line.len() - rest.len();
     let mut row = Row::new(at, kind, events.arena.symbol(function)).of(process);
     row.value_behind = (value_at - at) as u32;
-    if timed_out {
+    let mut scanner = Scanner::new(rest, Notation::Edn);
+    if log && rest.trim() == ":timed-out" {
         row.kind = Kind::Info;
-        row.error = put(events, value, value_at)?;
+        row.error = put(events, &mut scanner, value_at)?;
     } else {
-        row.value = put(events, value, value_at)?;
+        row.value = put(events, &mut scanner, value_at)?;
+        row.error = put(events, &mut scanner, value_at)?;
     }
-    match error {
-        Some((error_at, error)) => row.error = put(events, error, error_at)?,
-        None if log && row.kind == Kind::Fail && function == "cas" => {
-            row.error = put(events, "precondition-failed", value_at)?;
-        }
-        None => {}
+    if log && row.kind == Kind::Fail && function == "cas" && row.error == Mark::NIL {
+        row.error = put(events, &mut Scanner::new("precondition-failed", Notation::Edn), value_at)?;
     }
     events.rows.push(row);
     Ok(())
 }
 
-fn put(events: &mut Events, text: &str, at: usize) -> Result<Mark, Wrong> {
-    let mark = events.arena.mark().ok_or_else(|| Wrong::new(at, "the history has more than 2^32 values"))?;
-    let mut scanner = Scanner::new(text, Notation::Edn);
-    if scanner.peek()?.is_none() {
+/// The next word of the line and the byte where it begins.
+fn word<'a>(rest: &mut &'a str, line: &str, at: usize, what: &str) -> Result<(usize, &'a str), Wrong> {
+    *rest = rest.trim_start();
+    let place = at + line.len() - rest.len();
+    let end = rest.find(char::is_whitespace).unwrap_or(rest.len());
+    let (word, behind) = rest.split_at(end);
+    *rest = behind.trim_start();
+    if word.is_empty() { Err(Wrong::new(place, format!("expected a tab and {what}"))) } else { Ok((place, word)) }
+}
+
+/// The next value behind the words, nil if there is none; `at` is where the scanner's text begins.
+fn put(events: &mut Events, scanner: &mut Scanner<'_>, at: usize) -> Result<Mark, Wrong> {
+    let wrong = |wrong: Wrong| Wrong::new(at + wrong.at, wrong.message);
+    if scanner.peek().map_err(wrong)?.is_none() {
         return Ok(Mark::NIL);
     }
-    scanner.value(&mut events.arena).map_err(|wrong| Wrong::new(at + wrong.at, wrong.message))?;
+    let mark = events.arena.mark().ok_or_else(|| Wrong::new(at, "the history has more than 2^32 values"))?;
+    scanner.value(&mut events.arena).map_err(wrong)?;
     Ok(mark)
 }
