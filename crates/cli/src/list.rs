@@ -26,7 +26,11 @@ fn text(what: What, whole: bool) -> String {
         What::Systems => systems(whole),
         What::Workloads => table("Workloads", workload::WORKLOADS.iter().map(|w| (w.name, w.about.to_string()))),
         What::Faults => faults(),
-        What::Models => table("Models", check::MODELS.iter().map(|model| (model.name, model.summary.to_string()))),
+        What::Models => {
+            let models = check::MODELS.iter().map(|model| (model.name, model.summary.to_string()));
+            let objects = check::OBJECTS.iter().map(|object| (object.name, object.summary.to_string()));
+            table("Models", models) + "\n" + &table("Models of other objects", objects)
+        }
         What::Plans => table(
             "Plans",
             run::plans::PLANS.iter().map(|plan| {
