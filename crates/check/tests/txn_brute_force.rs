@@ -93,7 +93,8 @@ fn agree(shape: Shape, name: &str, rounds: u64, definitions: &[(&str, Definition
     for ((level, _), [invalid, valid, unknown]) in definitions.iter().zip(&tally) {
         println!("{name}, {level}: {valid} valid, {invalid} invalid, {unknown} undecided");
         assert!(*valid > 100 && *invalid > 100, "{level}: the histories are too much alike");
-        assert!(*unknown * 10 < rounds as usize, "{level}: {unknown} undecided");
+        // An unknown transaction's read before its write is not known, and after a lost update no order of versions is.
+        assert!(*unknown * 6 < rounds as usize, "{level}: {unknown} undecided");
     }
 }
 
