@@ -1,5 +1,9 @@
 //! What benchmarks run on: large histories, made in memory.
 
+mod txn;
+
+pub use txn::LargeTxn;
+
 use base::{NodeId, ProcessId, Rng, Seed, Time};
 use history::{Completion, ErrorKind, History, NIL, Operation, Phase, Request};
 
