@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 
 use history::{Columns, ErrorKind, Function, Outcome};
 
-use crate::sequential::{Interval, Linearized, SequentialModel, linearize};
+use crate::sequential::{Budget, Interval, Linearized, SequentialModel, linearize};
 
 /// One operation of a key, as the search needs it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -121,9 +121,8 @@ pub enum Search {
     },
 }
 
-/// Searches an order of `ops` (of one key, whose first value is `initial`) within `budget` configurations between quiescent
-/// instants.
-pub fn search(ops: &[Op], initial: u64, budget: usize) -> Search {
+/// Searches an order of `ops` (of one key, whose first value is `initial`) within `budget`.
+pub fn search(ops: &[Op], initial: u64, budget: impl Into<Budget>) -> Search {
     let mut named: BTreeSet<u64> = ops.iter().filter_map(|op| op.step.names()).collect();
     named.insert(initial);
     let denied = ops.iter().any(|op| matches!(op.step, Step::Not(_)));

@@ -9,10 +9,12 @@
 //! - [`witness`]: from suspects to the smallest contradiction; [`explain`]: a witness in words; [`picture`]: as an SVG.
 //!   Finding and explaining are apart.
 //! - [`txn`]: isolation levels of transactions, all decided at once.
+//! - [`Limit`]: stops a check from outside, and shows how far it is.
 //! - [`lost`]: acknowledged writes that the final reads contradict.
 
 pub mod exact;
 pub mod explain;
+mod limit;
 pub mod lost;
 mod model;
 pub mod object;
@@ -25,6 +27,7 @@ mod verdict;
 pub mod witness;
 pub mod workload;
 
+pub use limit::Limit;
 pub use lost::{LostWrite, lost_writes};
 pub use model::{LINEARIZABLE, MODELS, Model, Options, check};
 pub use object::{OBJECTS, Object, check_object};

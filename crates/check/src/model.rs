@@ -1,5 +1,6 @@
 use history::{Function, History, Outcome};
 
+use crate::limit::Limit;
 use crate::report::Report;
 use crate::verdict::Verdict;
 
@@ -30,7 +31,7 @@ impl Model {
 }
 
 /// How to check.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub struct Options {
     /// Threads to use; 1 keeps to the caller's.
     pub threads: usize,
@@ -43,11 +44,20 @@ pub struct Options {
     pub anomalies: usize,
     /// Give up an exact search of one key after so many configurations.
     pub budget: usize,
+    /// Stops the check from outside, with verdict `unknown`.
+    pub limit: Limit,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Options { threads: 1, own_run: false, certificate: false, anomalies: 8, budget: 2_000_000 }
+        Options {
+            threads: 1,
+            own_run: false,
+            certificate: false,
+            anomalies: 8,
+            budget: 2_000_000,
+            limit: Limit::default(),
+        }
     }
 }
 

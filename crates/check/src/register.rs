@@ -689,7 +689,7 @@ impl Decider<'_> {
             }
             let indices: Vec<u32> = self.operations_of_key(key).collect();
             let ops: Vec<Op> = indices.iter().filter_map(|&i| Op::of(self.columns, i)).collect();
-            match exact::search(&ops, NIL, self.options.budget) {
+            match exact::search(&ops, NIL, self.options) {
                 Search::Order(order) => drop(self.shard.orders.insert(self.key_name(key), order)),
                 Search::None { at } => {
                     let suspects = indices.into_iter().filter(|&i| self.columns.sent[i as usize] <= at).collect();

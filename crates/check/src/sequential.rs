@@ -39,7 +39,7 @@
 //! ```
 //!
 //! - [`SequentialModel`]: the object; [`Interval`]: one operation on it; [`Recording`]: makes the history in a test.
-//! - [`linearize`]: the search; [`contradiction`]: the few operations that cannot be explained; [`assert_linearizable`]: for `cargo test`.
+//! - [`linearize`]: the search, within a [`Budget`]; [`contradiction`]: the few operations that cannot be explained; [`assert_linearizable`]: for `cargo test`.
 
 mod search;
 mod shrink;
@@ -49,7 +49,7 @@ use std::hash::Hash;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-pub use search::{Linearized, linearize};
+pub use search::{Budget, Linearized, linearize};
 pub use shrink::contradiction;
 
 /// What an object does, one operation at a time.

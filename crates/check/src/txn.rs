@@ -26,6 +26,8 @@ pub use anomaly::{Class, TxnAnomaly, Variant};
 pub use graph::{Edge, EdgeKind};
 pub use level::{LEVELS, Level};
 
+use crate::limit::Limit;
+use crate::model::Options;
 use crate::report::{Anomaly, AnomalyKind, Report};
 use crate::verdict::Verdict;
 use facts::Facts;
@@ -101,6 +103,11 @@ impl TxnReport {
 ///
 /// Of registers, read committed, read atomic and causal contain session order, as in the axioms of Biswas & Enea.
 pub fn check_transactions(transactions: &Transactions) -> TxnReport {
+    check_transactions_with(transactions, &Options::default())
+}
+
+/// The same within `options.limit`: levels that are not decided when it stops the check are `unknown`.
+pub fn check_transactions_with(transactions: &Transactions, options: &Options) -> TxnReport {
     let lists = is_list_append(transactions);
     let (mut facts, mut reads) = if lists {
         (append::facts(transactions), None)
@@ -108,6 +115,7 @@ pub fn check_transactions(transactions: &Transactions) -> TxnReport {
         let (facts, reads) = register::facts(transactions);
         (facts, Some(reads))
     };
+    let limit = &options.limit;
     let mut undecided = Vec::new();
     let mut order = None;
     match ordered(transactions, &facts) {
@@ -117,7 +125,7 @@ pub fn check_transactions(transactions: &Transactions) -> TxnReport {
                 append::lost_updates(transactions, &mut facts);
                 reads = Some(append::reads(transactions, &facts));
             }
-            let cycles = cycles::cycles(transactions, &facts.live, &placed, &facts.edges);
+            let cycles = cycles::cycles(transactions, &facts.live, &placed, &facts.edges, limit);
             undecided = cycles.undecided;
             for found in cycles.found {
                 note_cycle(transactions, &mut facts, found);
@@ -126,9 +134,17 @@ pub fn check_transactions(transactions: &Transactions) -> TxnReport {
     }
     // An order with every version in its place proves the weak levels too.
     if let Some(reads) = reads.filter(|_| order.is_none() || facts.unordered.is_some()) {
-        weak_levels(transactions, &mut facts, &reads, lists);
+        weak_levels(transactions, &mut facts, &reads, lists, limit);
     }
-    report(transactions, facts, undecided, order)
+    let stopped = limit.exceeded().filter(|_| order.is_none() || facts.unordered.is_some());
+    report(transactions, facts, Undecided { classes: undecided, stopped }, order)
+}
+
+/// What was not decided.
+struct Undecided {
+    classes: Vec<(Class, Variant)>,
+    /// Why the check was stopped.
+    stopped: Option<&'static str>,
 }
 
 fn note_cycle(transactions: &Transactions, facts: &mut Facts, found: cycles::Found) {
@@ -138,9 +154,12 @@ fn note_cycle(transactions: &Transactions, facts: &mut Facts, found: cycles::Fou
 }
 
 /// Read committed (of registers: lists have an order of versions), read atomic, causal.
-fn weak_levels(transactions: &Transactions, facts: &mut Facts, reads: &weak::Reads, lists: bool) {
+fn weak_levels(transactions: &Transactions, facts: &mut Facts, reads: &weak::Reads, lists: bool, limit: &Limit) {
     let known: Vec<Edge> = facts.edges.iter().copied().filter(|edge| lists && edge.kind() == EdgeKind::Ww).collect();
     let mut look = |reads: &weak::Reads, level, class, variant| {
+        if limit.exceeded().is_some() {
+            return;
+        }
         if let Some(cycle) = weak::violation(reads, level, &known) {
             note_cycle(transactions, facts, cycles::Found { class, variant, cycle });
         }
@@ -169,12 +188,7 @@ fn ordered(transactions: &Transactions, facts: &Facts) -> Result<Vec<u32>, Vec<b
     graph::order(transactions, &facts.live, &edges)
 }
 
-fn report(
-    transactions: &Transactions,
-    facts: Facts,
-    undecided: Vec<(Class, Variant)>,
-    order: Option<Vec<u32>>,
-) -> TxnReport {
+fn report(transactions: &Transactions, facts: Facts, undecided: Undecided, order: Option<Vec<u32>>) -> TxnReport {
     let mut anomalies = facts.direct;
     anomalies.sort_by_key(|anomaly| (anomaly.class, anomaly.variant));
     let broken: Vec<(Class, Variant)> = facts.counts.keys().copied().collect();
@@ -183,10 +197,13 @@ fn report(
         if broken.iter().any(|(class, variant)| level.forbids(*class, *variant)) {
             return Verdict::Invalid;
         }
+        if let Some(reason) = undecided.stopped {
+            return Verdict::unknown(format!("{reason} before this level was decided"));
+        }
         if let Some(reason) = &facts.ambiguous {
             return Verdict::unknown(reason.clone());
         }
-        if let Some((class, _)) = undecided.iter().find(|(class, variant)| level.forbids(*class, *variant)) {
+        if let Some((class, _)) = undecided.classes.iter().find(|(class, variant)| level.forbids(*class, *variant)) {
             return Verdict::unknown(format!("the search for {} ran out of its budget", class.name()));
         }
         // Without any cycle in the level's graph its transactions have an order, and with it every version.

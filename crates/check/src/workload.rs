@@ -69,18 +69,18 @@ static LIST_APPEND: Workload = Workload {
     name: "list-append",
     summary: "transactions that append to lists and read whole lists",
     models: crate::txn::level::NAMES,
-    decide: |events, model, _| Ok(transactions(&history::txn::from_events(events, true)?, model)),
+    decide: |events, model, question| Ok(transactions(&history::txn::from_events(events, true)?, model, question)),
 };
 
 static RW_REGISTER: Workload = Workload {
     name: "rw-register",
     summary: "transactions that write and read registers, every value once",
     models: crate::txn::level::NAMES,
-    decide: |events, model, _| Ok(transactions(&history::txn::from_events(events, false)?, model)),
+    decide: |events, model, question| Ok(transactions(&history::txn::from_events(events, false)?, model, question)),
 };
 
-fn transactions(transactions: &history::txn::Transactions, model: &str) -> Report {
-    crate::txn::check_transactions(transactions).answer(transactions, model)
+fn transactions(transactions: &history::txn::Transactions, model: &str, question: &Question) -> Report {
+    crate::txn::check_transactions_with(transactions, &question.options).answer(transactions, model)
 }
 
 fn registers(events: &Events, _model: &str, question: &Question) -> Result<Report, Refusal> {

@@ -32,6 +32,10 @@ pub static FIFO_QUEUE: Object = Object {
 fn decide(history: &Objects, options: &Options) -> Findings {
     let mut findings = Findings::default();
     for (key, places) in by_key(history) {
+        if let Some(reason) = options.limit.exceeded() {
+            findings.undecided(format!("{reason} before key {key} was judged"));
+            break;
+        }
         let mut queue = Queue::new(history, key);
         if !queue.gather(&places) {
             findings.extend(search(history, &places, key, options, &Fifo, false));

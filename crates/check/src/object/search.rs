@@ -16,8 +16,14 @@ where
     M: SequentialModel<Call = Asked, Answer = Vec<i64>>,
 {
     let mut findings = Findings::default();
-    for (key, places) in by_key(history) {
-        findings.extend(decide(history, &places, key, options, model, owned));
+    let keys = by_key(history);
+    for (done, (key, places)) in keys.iter().enumerate() {
+        options.limit.progress(done as u64, keys.len() as u64);
+        if let Some(reason) = options.limit.exceeded() {
+            findings.undecided(format!("{reason}; {done} of {} keys are decided", keys.len()));
+            break;
+        }
+        findings.extend(decide(history, places, *key, options, model, owned));
     }
     findings
 }
@@ -37,7 +43,7 @@ where
     let (places, intervals): (Vec<usize>, Vec<IntervalOf<M>>) =
         happened(history, places).map(|(i, call)| (i, interval(history, call, owned))).unzip();
     let mut findings = Findings::default();
-    match linearize(model, &intervals, options.budget) {
+    match linearize(model, &intervals, options) {
         Linearized::Order(_) => {}
         Linearized::Undecided { from, at, reason } => findings.undecided(format!(
             "{reason}, key {key}, in the window from {} to {}; it is consistent up to there",
@@ -45,7 +51,7 @@ where
             Time(at)
         )),
         Linearized::Contradiction { at, .. } => {
-            let witness = contradiction(model, &intervals, options.budget).unwrap_or_default();
+            let witness = contradiction(model, &intervals, options).unwrap_or_default();
             let because = format!("no order of these explains what came back; it is certain from {} on", Time(at));
             let witness = witness.into_iter().map(|i| places[i as usize]);
             findings.add("no order explains what was seen", format!("key {key}"), because, witness);

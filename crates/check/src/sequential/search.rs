@@ -21,6 +21,8 @@ use std::hash::{BuildHasherDefault, Hash};
 use base::Fingerprint;
 
 use super::{IntervalOf, SequentialModel};
+use crate::limit::Limit;
+use crate::model::Options;
 
 type Map<K, V> = HashMap<K, V, BuildHasherDefault<Fingerprint>>;
 
@@ -55,8 +57,30 @@ const FREE: u32 = u32::MAX;
 /// In a step of the trail: the operation hides before the last one that overwrote.
 const HIDES: u32 = 1 << 31;
 
-/// Searches an order of `operations` within `budget` configurations between quiescent instants.
-pub fn linearize<M: SequentialModel>(model: &M, operations: &[IntervalOf<M>], budget: usize) -> Linearized {
+/// How much a search may take: so many configurations between quiescent instants, until the limit stops it.
+#[derive(Clone, Debug)]
+pub struct Budget {
+    /// Configurations between quiescent instants.
+    pub configurations: usize,
+    /// Asked at every configuration.
+    pub limit: Limit,
+}
+
+impl From<usize> for Budget {
+    fn from(configurations: usize) -> Budget {
+        Budget { configurations, limit: Limit::default() }
+    }
+}
+
+impl From<&Options> for Budget {
+    fn from(options: &Options) -> Budget {
+        Budget { configurations: options.budget, limit: options.limit.clone() }
+    }
+}
+
+/// Searches an order of `operations` within `budget`.
+pub fn linearize<M: SequentialModel>(model: &M, operations: &[IntervalOf<M>], budget: impl Into<Budget>) -> Linearized {
+    let budget = budget.into();
     let kinds = Kinds::of(model, operations);
     let mut events: Vec<(u64, bool, u32)> = Vec::with_capacity(operations.len() * 2);
     for (i, op) in operations.iter().enumerate() {
@@ -68,7 +92,7 @@ pub fn linearize<M: SequentialModel>(model: &M, operations: &[IntervalOf<M>], bu
     }
     // At one instant invocations come first: operations that touch are concurrent.
     events.sort_unstable();
-    let mut search = Search::new(model, operations, &kinds, budget);
+    let mut search = Search::new(model, operations, &kinds, &budget);
     let mut from = 0;
     for (at, returns, operation) in events {
         if !returns {
@@ -77,14 +101,14 @@ pub fn linearize<M: SequentialModel>(model: &M, operations: &[IntervalOf<M>], bu
             }
             continue;
         }
-        if !search.complete(operation) {
-            return Linearized::Undecided { from, at, reason: "the budget of the exact search ran out" };
+        if let Err(reason) = search.complete(operation) {
+            return Linearized::Undecided { from, at, reason };
         }
         if search.frontier.is_empty() {
             return Linearized::Contradiction { at, operation };
         }
         if search.open.is_empty() {
-            (from, search.left) = (at, budget);
+            (from, search.left) = (at, budget.configurations);
         }
     }
     Linearized::Order(search.order())
@@ -184,10 +208,11 @@ struct Search<'a, M: SequentialModel> {
     seen: Seen,
     /// Configurations that may still be visited before the next quiescent instant.
     left: usize,
+    limit: &'a Limit,
 }
 
 impl<'a, M: SequentialModel> Search<'a, M> {
-    fn new(model: &'a M, operations: &'a [IntervalOf<M>], kinds: &'a Kinds, budget: usize) -> Self {
+    fn new(model: &'a M, operations: &'a [IntervalOf<M>], kinds: &'a Kinds, budget: &'a Budget) -> Self {
         let (mut states, mut used) = (Table::default(), Table::default());
         let start =
             Config { mask: 0, hidden: 0, state: states.place(model.initial()), used: used.place(Vec::new()), trail: 0 };
@@ -208,7 +233,8 @@ impl<'a, M: SequentialModel> Search<'a, M> {
             trail: vec![(0, FREE)],
             sweep_at: SWEEP,
             seen: Seen::default(),
-            left: budget,
+            left: budget.configurations,
+            limit: &budget.limit,
         }
     }
 
@@ -236,9 +262,9 @@ impl<'a, M: SequentialModel> Search<'a, M> {
         true
     }
 
-    /// Every configuration in which `operation` has taken effect. False: out of budget.
-    fn complete(&mut self, operation: u32) -> bool {
-        let Some(at) = self.open.iter().position(|open| open.operation == operation) else { return true };
+    /// Every configuration in which `operation` has taken effect, or why there was no room for them.
+    fn complete(&mut self, operation: u32) -> Result<(), &'static str> {
+        let Some(at) = self.open.iter().position(|open| open.operation == operation) else { return Ok(()) };
         let bit = 1u128 << self.open[at].slot;
         self.seen.clear();
         let mut next = Vec::new();
@@ -266,9 +292,12 @@ impl<'a, M: SequentialModel> Search<'a, M> {
                 next.push(Config { hidden: config.hidden & !bit, trail: (self.trail.len() - 1) as u32, ..config });
             }
             if self.left == 0 {
-                return false;
+                return Err("the budget of the exact search ran out");
             }
             self.left -= 1;
+            if let Some(reason) = self.limit.exceeded() {
+                return Err(reason);
+            }
             self.branch(config, &mut waiting);
         }
         self.open.remove(at);
@@ -277,7 +306,7 @@ impl<'a, M: SequentialModel> Search<'a, M> {
         self.overwrites &= !bit;
         self.frontier = self.undominated(next);
         self.sweep();
-        true
+        Ok(())
     }
 
     /// The slots whose operations need not agree for one configuration to dominate another.

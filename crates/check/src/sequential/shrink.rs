@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::search::{Linearized, linearize};
+use super::search::{Budget, Linearized, linearize};
 use super::{IntervalOf, SequentialModel};
 
 /// Operations searched for one witness, over all searches.
@@ -11,8 +11,13 @@ const WORK: usize = 5_000_000;
 /// Operations (as places in `operations`, in order of invocation) that no order explains, although one explains them without the
 /// operation at whose return it became certain. They can no longer be made fewer by leaving out one read, one value with all its
 /// operations, or what a process did and undid. `None`: an order explains everything, or that is not decided in `budget`.
-pub fn contradiction<M: SequentialModel>(model: &M, operations: &[IntervalOf<M>], budget: usize) -> Option<Vec<u32>> {
-    let Linearized::Contradiction { at, operation } = linearize(model, operations, budget) else { return None };
+pub fn contradiction<M: SequentialModel>(
+    model: &M,
+    operations: &[IntervalOf<M>],
+    budget: impl Into<Budget>,
+) -> Option<Vec<u32>> {
+    let budget = budget.into();
+    let Linearized::Contradiction { at, operation } = linearize(model, operations, budget.clone()) else { return None };
     let kept = |i: &u32| operations[*i as usize].invoked <= at;
     let mut shrinker = Shrinker { model, operations, budget, work: WORK, last: operation };
     let mut groups = shrinker.groups((0..operations.len() as u32).filter(kept));
@@ -25,7 +30,7 @@ pub fn contradiction<M: SequentialModel>(model: &M, operations: &[IntervalOf<M>]
 struct Shrinker<'a, M: SequentialModel> {
     model: &'a M,
     operations: &'a [IntervalOf<M>],
-    budget: usize,
+    budget: Budget,
     work: usize,
     /// The operation at whose return the contradiction became certain.
     last: u32,
@@ -95,6 +100,11 @@ impl<M: SequentialModel> Shrinker<'_, M> {
     }
 
     fn contradicts(&mut self, mut rest: Vec<u32>) -> bool {
+        if self.budget.limit.exceeded().is_some() {
+            // What is left is a contradiction, if not the smallest.
+            self.work = 0;
+            return false;
+        }
         self.work = self.work.saturating_sub(rest.len() + 1);
         rest.sort_unstable();
         let contradicts = matches!(self.search(&rest), Linearized::Contradiction { .. });
@@ -104,6 +114,6 @@ impl<M: SequentialModel> Shrinker<'_, M> {
 
     fn search(&self, places: &[u32]) -> Linearized {
         let operations: Vec<IntervalOf<M>> = places.iter().map(|&i| self.operations[i as usize].clone()).collect();
-        linearize(self.model, &operations, self.budget)
+        linearize(self.model, &operations, self.budget.clone())
     }
 }

@@ -10,6 +10,7 @@ use history::txn::{NEVER, Transactions};
 
 use super::anomaly::{Class, Variant};
 use super::graph::{Adjacency, Edge, EdgeKind, components};
+use crate::limit::Limit;
 
 /// Edges looked at in searches of one class before giving up.
 const BUDGET: usize = 30_000_000;
@@ -44,14 +45,16 @@ pub struct Cycles {
 }
 
 /// Every class of cycle in what `order` could not place.
-pub fn cycles(transactions: &Transactions, live: &[bool], placed: &[bool], edges: &[Edge]) -> Cycles {
+///
+/// Stops early when the limit says so: then what was not found is not known to be absent.
+pub fn cycles(transactions: &Transactions, live: &[bool], placed: &[bool], edges: &[Edge], limit: &Limit) -> Cycles {
     let core = Core::new(transactions, live, placed, edges);
     let mut cycles = Cycles::default();
     for variant in Variant::ALL {
         if variant == Variant::Realtime && !transactions.timed {
             break;
         }
-        core.search(variant, &mut cycles);
+        core.search(variant, &mut cycles, limit);
     }
     cycles
 }
@@ -123,7 +126,10 @@ impl Core {
         }
     }
 
-    fn search(&self, variant: Variant, cycles: &mut Cycles) {
+    fn search(&self, variant: Variant, cycles: &mut Cycles, limit: &Limit) {
+        if limit.exceeded().is_some() {
+            return;
+        }
         let graph = Part::new(self, variant);
         for class in [Class::G0, Class::G1c] {
             self.look(&graph, class, variant, &automaton(class), cycles);
