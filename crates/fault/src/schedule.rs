@@ -6,7 +6,7 @@ use crate::registry::{FAULTS, Kind, Need};
 use crate::selector::{Cluster, Selector};
 use base::units::show_duration;
 use base::{Rng, Seed};
-use plan::reference::{Field, Section};
+use plan::reference::{Section, field};
 use plan::{DurationRange, Table};
 use std::collections::BTreeSet;
 use std::fmt;
@@ -327,24 +327,9 @@ const FAULTS_SECTION: Section = Section {
     when: None,
     about: "What goes wrong during the load phase, and when. Explicit faults and random ones go together.",
     fields: &[
-        Field {
-            key: "seed",
-            kind: "whole number",
-            default: "from the plan's seed",
-            about: "what chance is drawn from",
-        },
-        Field {
-            key: "recover",
-            kind: "duration",
-            default: "`3s`",
-            about: "how much of the load phase stays free of random faults at its end",
-        },
-        Field {
-            key: "beyond_quorum",
-            kind: "`true` or `false`",
-            default: "`false`",
-            about: "whether random faults may leave no majority alive",
-        },
+        field("seed", "whole number", "from the plan's seed", "what chance is drawn from"),
+        field("recover", "duration", "`3s`", "how much of the load phase stays free of random faults at its end"),
+        field("beyond_quorum", "`true` or `false`", "`false`", "whether random faults may leave no majority alive"),
     ],
 };
 
@@ -353,20 +338,15 @@ const AT_SECTION: Section = Section {
     when: None,
     about: "One fault at its time; the kind's own options stand beside these.",
     fields: &[
-        Field {
-            key: "at",
-            kind: "duration",
-            default: "required",
-            about: "when it begins, from the start of the load phase",
-        },
-        Field { key: "lasts", kind: "duration", default: "required", about: "how long it lasts; then it is undone" },
-        Field { key: "kind", kind: "a kind of fault", default: "required", about: "what goes wrong" },
-        Field {
-            key: "target",
-            kind: "`leader`, `follower`, `random`, `minority`, `majority`, `all` or a node like `n1`",
-            default: "required",
-            about: "whom it strikes",
-        },
+        field("at", "duration", "required", "when it begins, from the start of the load phase"),
+        field("lasts", "duration", "required", "how long it lasts; then it is undone"),
+        field("kind", "a kind of fault", "required", "what goes wrong"),
+        field(
+            "target",
+            "`leader`, `follower`, `random`, `minority`, `majority`, `all` or a node like `n1`",
+            "required",
+            "whom it strikes",
+        ),
     ],
 };
 
@@ -375,15 +355,15 @@ const RANDOM_SECTION: Section = Section {
     when: None,
     about: "Faults drawn from the seed, one after another; options of kinds that are not set here are drawn as well.",
     fields: &[
-        Field { key: "kinds", kind: "list of kinds", default: "kill, pause, partition", about: "what to draw from" },
-        Field { key: "targets", kind: "list of targets", default: "leader, random", about: "whom to strike" },
-        Field { key: "lasts", kind: "range of durations", default: "`1s..3s`", about: "how long each lasts" },
-        Field { key: "gap", kind: "range of durations", default: "`2s..4s`", about: "the calm between two faults" },
-        Field {
-            key: "overlap",
-            kind: "`true` or `false`",
-            default: "`false`",
-            about: "whether a fault may begin while others last; the gap then counts from start to start",
-        },
+        field("kinds", "list of kinds", "kill, pause, partition", "what to draw from"),
+        field("targets", "list of targets", "leader, random", "whom to strike"),
+        field("lasts", "range of durations", "`1s..3s`", "how long each lasts"),
+        field("gap", "range of durations", "`2s..4s`", "the calm between two faults"),
+        field(
+            "overlap",
+            "`true` or `false`",
+            "`false`",
+            "whether a fault may begin while others last; the gap then counts from start to start",
+        ),
     ],
 };

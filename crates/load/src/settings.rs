@@ -1,7 +1,7 @@
 use std::time::Duration;
 
 use plan::Table;
-use plan::reference::{Field, Section};
+use plan::reference::{Section, field};
 
 use crate::options::{EngineOptions, Spin, TargetPolicy};
 
@@ -30,48 +30,38 @@ pub const CLIENT: Section = Section {
     when: None,
     about: "Who asks, over which connections.",
     fields: &[
-        Field {
-            key: "processes",
-            kind: "a whole number",
-            default: "20",
-            about: "Most operations under way at once; each process has one.",
-        },
-        Field {
-            key: "connections",
-            kind: "a whole number",
-            default: "as few as the client needs",
-            about: "Groups of connections that the processes share; a group has one connection to each node.",
-        },
-        Field {
-            key: "timeout",
-            kind: "a duration",
-            default: "\"2s\"",
-            about: "How long an operation may wait for a process, and again how long for its answer; then it is `info`.",
-        },
-        Field {
-            key: "connect_timeout",
-            kind: "a duration",
-            default: "\"1s\"",
-            about: "How long a connection may take to be made.",
-        },
-        Field {
-            key: "target",
-            kind: "`leader`, `any`, `fixed` or `rotating`",
-            default: "\"leader\"; \"any\" for your own system",
-            about: "Which node is asked first: the leader as far as known, a random one, process i node i, or the same until it fails.",
-        },
-        Field {
-            key: "redirects",
-            kind: "`true` or `false`",
-            default: "true",
-            about: "Whether an operation goes on to another node when the asked one sends it there or cannot be reached. With `leader` it always does.",
-        },
-        Field {
-            key: "spin",
-            kind: "`auto`, `off` or `on`",
-            default: "\"auto\"",
-            about: "Whether to spin before an operation is due: exact to the microsecond, and a core is gone. `auto`: with more than two cores.",
-        },
+        field("processes", "a whole number", "20", "Most operations under way at once; each process has one."),
+        field(
+            "connections",
+            "a whole number",
+            "as few as the client needs",
+            "Groups of connections that the processes share; a group has one connection to each node.",
+        ),
+        field(
+            "timeout",
+            "a duration",
+            "\"2s\"",
+            "How long an operation may wait for a process, and again how long for its answer; then it is `info`.",
+        ),
+        field("connect_timeout", "a duration", "\"1s\"", "How long a connection may take to be made."),
+        field(
+            "target",
+            "`leader`, `any`, `fixed` or `rotating`",
+            "\"leader\"; \"any\" for your own system",
+            "Which node is asked first: the leader as far as known, a random one, process i node i, or the same until it fails.",
+        ),
+        field(
+            "redirects",
+            "`true` or `false`",
+            "true",
+            "Whether an operation goes on to another node when the asked one sends it there or cannot be reached. With `leader` it always does.",
+        ),
+        field(
+            "spin",
+            "`auto`, `off` or `on`",
+            "\"auto\"",
+            "Whether to spin before an operation is due: exact to the microsecond, and a core is gone. `auto`: with more than two cores.",
+        ),
     ],
 };
 

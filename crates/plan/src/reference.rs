@@ -29,6 +29,11 @@ pub struct Field {
     pub about: &'static str,
 }
 
+/// A setting, as a row: its name, what is wanted, the default, what it does.
+pub const fn field(key: &'static str, kind: &'static str, default: &'static str, about: &'static str) -> Field {
+    Field { key, kind, default, about }
+}
+
 /// The reference of these sections, in Markdown.
 pub fn markdown(sections: &[Section]) -> String {
     let mut out = String::new();

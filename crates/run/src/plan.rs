@@ -5,7 +5,7 @@ use std::time::Duration;
 use base::Seed;
 use fault::Injection;
 use measure::Objective;
-use plan::reference::{Field, Section};
+use plan::reference::{Section, field};
 use plan::{Diagnostics, Document, Rate, Share, Table};
 use system::System;
 use workload::{Generator, Profile, Workload};
@@ -261,25 +261,20 @@ const SECTIONS: &[Section] = &[
         path: "",
         about: "The plan as a whole.",
         fields: &[
-            Field { key: "name", kind: "text", default: "`unnamed`", about: "names the run folder and the report" },
-            Field {
-                key: "seed",
-                kind: "number",
-                default: "drawn",
-                about: "operations, arrivals and faults follow from it",
-            },
-            Field {
-                key: "testbed",
-                kind: "`loopback`, `namespaces` or `auto`",
-                default: "`loopback`",
-                about: "where the nodes run; namespaces need root",
-            },
-            Field {
-                key: "relays",
-                kind: "true or false",
-                default: "`true`",
-                about: "whether links on loopback run through relays, which can break them",
-            },
+            field("name", "text", "`unnamed`", "names the run folder and the report"),
+            field("seed", "number", "drawn", "operations, arrivals and faults follow from it"),
+            field(
+                "testbed",
+                "`loopback`, `namespaces` or `auto`",
+                "`loopback`",
+                "where the nodes run; namespaces need root",
+            ),
+            field(
+                "relays",
+                "true or false",
+                "`true`",
+                "whether links on loopback run through relays, which can break them",
+            ),
         ],
     },
     Section {
@@ -287,25 +282,10 @@ const SECTIONS: &[Section] = &[
         path: "phases",
         about: "How long each phase of the run is.",
         fields: &[
-            Field {
-                key: "warmup",
-                kind: "duration",
-                default: "`\"2s\"`",
-                about: "load before measuring, without faults",
-            },
-            Field { key: "load", kind: "duration", default: "`\"30s\"`", about: "load with faults: what is measured" },
-            Field {
-                key: "settle",
-                kind: "duration",
-                default: "the system's own",
-                about: "quiet time after the heal, before the final reads",
-            },
-            Field {
-                key: "final_reads",
-                kind: "true or false",
-                default: "`true`",
-                about: "whether every key is read on every node at the end",
-            },
+            field("warmup", "duration", "`\"2s\"`", "load before measuring, without faults"),
+            field("load", "duration", "`\"30s\"`", "load with faults: what is measured"),
+            field("settle", "duration", "the system's own", "quiet time after the heal, before the final reads"),
+            field("final_reads", "true or false", "`true`", "whether every key is read on every node at the end"),
         ],
     },
     Section {
@@ -313,34 +293,14 @@ const SECTIONS: &[Section] = &[
         path: "objectives",
         about: "What the run must reach. A missed objective ends it with exit code 1.",
         fields: &[
-            Field {
-                key: "model",
-                kind: "a consistency model",
-                default: "`\"linearizable\"`",
-                about: "what the history must satisfy",
-            },
-            Field {
-                key: "lost_writes",
-                kind: "number",
-                default: "none",
-                about: "at most so many acknowledged writes are lost",
-            },
-            Field { key: "p50", kind: "duration", default: "none", about: "at most this median latency" },
-            Field { key: "p99", kind: "duration", default: "none", about: "at most this 99th percentile" },
-            Field { key: "p999", kind: "duration", default: "none", about: "at most this 99.9th percentile" },
-            Field { key: "rate", kind: "rate", default: "none", about: "at least so many `ok` per second" },
-            Field {
-                key: "error_share",
-                kind: "share",
-                default: "none",
-                about: "at most this share of operations without an answer",
-            },
-            Field {
-                key: "recovery",
-                kind: "duration",
-                default: "none",
-                about: "from every fault the system recovers within this time",
-            },
+            field("model", "a consistency model", "`\"linearizable\"`", "what the history must satisfy"),
+            field("lost_writes", "number", "none", "at most so many acknowledged writes are lost"),
+            field("p50", "duration", "none", "at most this median latency"),
+            field("p99", "duration", "none", "at most this 99th percentile"),
+            field("p999", "duration", "none", "at most this 99.9th percentile"),
+            field("rate", "rate", "none", "at least so many `ok` per second"),
+            field("error_share", "share", "none", "at most this share of operations without an answer"),
+            field("recovery", "duration", "none", "from every fault the system recovers within this time"),
         ],
     },
 ];

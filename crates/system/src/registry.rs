@@ -1,5 +1,5 @@
 use plan::Table;
-use plan::reference::{Field, Section};
+use plan::reference::{Section, field};
 
 use crate::contract::{Missing, System};
 use crate::etcd::{self, Etcd};
@@ -76,10 +76,6 @@ pub fn sections() -> Vec<Section> {
     }
     sections.extend([ETCD, COMMAND, ENDPOINTS, CLIENT, TEMPLATE]);
     sections
-}
-
-const fn field(key: &'static str, kind: &'static str, default: &'static str, about: &'static str) -> Field {
-    Field { key, kind, default, about }
 }
 
 const SYSTEM: Section = Section {

@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use base::{Bytes, NodeId, Rng, Seed};
-use plan::reference::Field;
+use plan::reference::{Field, field};
 use plan::{Plain, Table};
 use proto::client::{ActorClient, Client};
 use proto::{Actor, Bug, Context, Parameters, Protocol, Recovered, Wired};
@@ -44,10 +44,6 @@ pub const SPECIMENS: &[SpecimenInfo] = &[SpecimenInfo {
     boot: |parameters, nodes| Ok(boot(raft::RaftKv::parse(parameters, nodes)?)),
     client: |parameters, nodes, rng| Ok(client(raft::RaftKv::parse(parameters, nodes)?, nodes, rng)),
 }];
-
-const fn field(key: &'static str, kind: &'static str, default: &'static str, about: &'static str) -> Field {
-    Field { key, kind, default, about }
-}
 
 const RAFT_PARAMETERS: &[Field] = &[
     field("heartbeat", "duration", "`\"30ms\"`", "how often a leader lets its followers hear from it"),

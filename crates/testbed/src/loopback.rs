@@ -1,17 +1,16 @@
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr};
-use std::time::Duration;
 
 use base::{NodeId, Seed};
 
 use crate::error::{Error, Result};
-use crate::evidence::{Evidence, Exit, LinkCounters};
+use crate::evidence::{Evidence, LinkCounters};
 use crate::layout::{Layout, NodeAddress, PortSpec};
 use crate::nodes::Nodes;
 use crate::ports;
 use crate::registry::{Guard, RunTag};
 use crate::relay::{Framing, Relay, Route};
-use crate::testbed::{Capability, LinkChange, NodeSpec, Testbed};
+use crate::testbed::{Capability, LinkChange, Testbed};
 use fault::LinkRule;
 
 /// Nodes as operating-system processes on 127.0.0.1, each link through a relay. Needs no privilege.
@@ -78,6 +77,10 @@ impl Testbed for Loopback {
         ]
     }
 
+    fn nodes(&mut self) -> &mut Nodes {
+        &mut self.nodes
+    }
+
     fn layout(&mut self, nodes: usize, ports: &[PortSpec]) -> Result<Layout> {
         let salt = Seed(std::process::id().into()).derive(self.tag.run()).0;
         let mut chosen = self.tag.reserve_ports(|taken| ports::choose(nodes * ports.len(), salt, taken))?.into_iter();
@@ -94,26 +97,6 @@ impl Testbed for Loopback {
         Ok(layout)
     }
 
-    fn start(&mut self, node: NodeId, spec: &NodeSpec) -> Result<Evidence> {
-        self.nodes.start(node, spec)
-    }
-
-    fn restart(&mut self, node: NodeId) -> Result<Evidence> {
-        self.nodes.restart(node)
-    }
-
-    fn kill(&mut self, node: NodeId) -> Result<Evidence> {
-        self.nodes.kill(node)
-    }
-
-    fn pause(&mut self, node: NodeId) -> Result<Evidence> {
-        self.nodes.pause(node)
-    }
-
-    fn resume(&mut self, node: NodeId) -> Result<Evidence> {
-        self.nodes.resume(node)
-    }
-
     fn set_links(&mut self, changes: &[LinkChange]) -> Result<Vec<Evidence>> {
         if changes.is_empty() { Ok(Vec::new()) } else { self.links()?.set(changes, false) }
     }
@@ -127,22 +110,6 @@ impl Testbed for Loopback {
 
     fn link_counters(&self) -> Result<Vec<(NodeId, NodeId, LinkCounters)>> {
         Ok(self.links.as_ref().map_or(Vec::new(), |links| links.relay.counters()))
-    }
-
-    fn is_running(&mut self, node: NodeId) -> bool {
-        self.nodes.is_running(node)
-    }
-
-    fn exit_status(&mut self, node: NodeId) -> Option<Exit> {
-        self.nodes.exit_status(node)
-    }
-
-    fn cpu(&mut self, node: NodeId) -> Duration {
-        self.nodes.cpu(node)
-    }
-
-    fn stop_all(&mut self, grace: Duration) -> Result<Vec<Evidence>> {
-        self.nodes.stop_all(grace)
     }
 }
 

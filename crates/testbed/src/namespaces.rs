@@ -12,13 +12,13 @@ use fault::LinkRule;
 use rustix::thread::UnshareFlags;
 
 use crate::error::{Context, Error, Result};
-use crate::evidence::{Evidence, Exit, LinkCounters};
+use crate::evidence::{Evidence, LinkCounters};
 use crate::layout::{Layout, NodeAddress, PortSpec};
 use crate::nft::{self, Inbound};
 use crate::nodes::Nodes;
 use crate::program::{IP, NFT, missing};
 use crate::registry::{self, Guard, NAMESPACES, RunTag};
-use crate::testbed::{Capability, ClientNamespace, LinkChange, NodeSpec, Testbed};
+use crate::testbed::{Capability, ClientNamespace, LinkChange, Testbed};
 
 /// Clients live at the far end of the nodes' network.
 const CLIENT: Ipv4Addr = Ipv4Addr::new(10, 77, 0, 100);
@@ -214,6 +214,10 @@ impl Testbed for Namespaces {
         ]
     }
 
+    fn nodes(&mut self) -> &mut Nodes {
+        &mut self.nodes
+    }
+
     fn layout(&mut self, nodes: usize, ports: &[PortSpec]) -> Result<Layout> {
         if nodes > MOST_NODES {
             return Err(Error::State(format!("{nodes} nodes are more than the {MOST_NODES} that one network holds")));
@@ -235,26 +239,6 @@ impl Testbed for Namespaces {
         IP.run(&client, &["-batch", "-"], &interface(CLIENT))?;
         self.client = ClientNamespace { fd: Some(client) };
         Ok(Layout { nodes: self.places.iter().map(|place| place.describe(ports)).collect(), relays: BTreeMap::new() })
-    }
-
-    fn start(&mut self, node: NodeId, spec: &NodeSpec) -> Result<Evidence> {
-        self.nodes.start(node, spec)
-    }
-
-    fn restart(&mut self, node: NodeId) -> Result<Evidence> {
-        self.nodes.restart(node)
-    }
-
-    fn kill(&mut self, node: NodeId) -> Result<Evidence> {
-        self.nodes.kill(node)
-    }
-
-    fn pause(&mut self, node: NodeId) -> Result<Evidence> {
-        self.nodes.pause(node)
-    }
-
-    fn resume(&mut self, node: NodeId) -> Result<Evidence> {
-        self.nodes.resume(node)
     }
 
     fn set_links(&mut self, changes: &[LinkChange]) -> Result<Vec<Evidence>> {
@@ -282,22 +266,6 @@ impl Testbed for Namespaces {
         let links =
             nodes.iter().flat_map(|from| nodes.iter().filter(move |to| *to != from).map(move |to| (*from, *to)));
         Ok(links.map(|(from, to)| (from, to, counters.get(&(from, to)).copied().unwrap_or_default())).collect())
-    }
-
-    fn is_running(&mut self, node: NodeId) -> bool {
-        self.nodes.is_running(node)
-    }
-
-    fn exit_status(&mut self, node: NodeId) -> Option<Exit> {
-        self.nodes.exit_status(node)
-    }
-
-    fn cpu(&mut self, node: NodeId) -> Duration {
-        self.nodes.cpu(node)
-    }
-
-    fn stop_all(&mut self, grace: Duration) -> Result<Vec<Evidence>> {
-        self.nodes.stop_all(grace)
     }
 
     fn client_namespace(&self) -> ClientNamespace {

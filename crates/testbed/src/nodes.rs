@@ -25,7 +25,7 @@ use crate::testbed::NodeSpec;
 const PATIENCE: Duration = Duration::from_secs(10);
 
 /// The nodes of one testbed.
-pub(crate) struct Nodes {
+pub struct Nodes {
     tag: RunTag,
     supervisor: Supervisor,
     slots: BTreeMap<NodeId, Slot>,
@@ -46,17 +46,17 @@ struct Slot {
 }
 
 impl Nodes {
-    pub fn new(tag: RunTag) -> Result<Self> {
+    pub(crate) fn new(tag: RunTag) -> Result<Self> {
         let supervisor = Supervisor::new().context(|| "start the supervisor thread".to_string())?;
         Ok(Nodes { tag, supervisor, slots: BTreeMap::new(), networks: BTreeMap::new() })
     }
 
     /// From now on the node's processes start in this namespace and are found by it.
-    pub fn place(&mut self, node: NodeId, network: Arc<OwnedFd>, inode: u64) {
+    pub(crate) fn place(&mut self, node: NodeId, network: Arc<OwnedFd>, inode: u64) {
         self.networks.insert(node, (network, inode));
     }
 
-    pub fn start(&mut self, node: NodeId, spec: &NodeSpec) -> Result<Evidence> {
+    pub(crate) fn start(&mut self, node: NodeId, spec: &NodeSpec) -> Result<Evidence> {
         if self.is_running(node) {
             return Err(Error::State(format!("{node} is already running")));
         }
@@ -78,13 +78,13 @@ impl Nodes {
         Ok(Evidence::Started { node: node.into(), pid })
     }
 
-    pub fn restart(&mut self, node: NodeId) -> Result<Evidence> {
+    pub(crate) fn restart(&mut self, node: NodeId) -> Result<Evidence> {
         let slot = self.slots.get(&node).ok_or_else(|| Error::State(format!("{node} was never started")))?;
         let spec = slot.spec.clone();
         self.start(node, &spec)
     }
 
-    pub fn kill(&mut self, node: NodeId) -> Result<Evidence> {
+    pub(crate) fn kill(&mut self, node: NodeId) -> Result<Evidence> {
         self.account(node);
         let (pids, left) = process::kill_until_gone(|| self.find(node), PATIENCE);
         if let Some(process) = left.first() {
@@ -96,17 +96,17 @@ impl Nodes {
         Ok(Evidence::Killed { node: node.into(), pids, exit: self.exit_status(node) })
     }
 
-    pub fn pause(&mut self, node: NodeId) -> Result<Evidence> {
+    pub(crate) fn pause(&mut self, node: NodeId) -> Result<Evidence> {
         let states = self.signal_until(node, Signal::STOP, |state| state == 'T');
         Ok(Evidence::Paused { node: node.into(), states })
     }
 
-    pub fn resume(&mut self, node: NodeId) -> Result<Evidence> {
+    pub(crate) fn resume(&mut self, node: NodeId) -> Result<Evidence> {
         let states = self.signal_until(node, Signal::CONT, |state| state != 'T');
         Ok(Evidence::Resumed { node: node.into(), states })
     }
 
-    pub fn is_running(&mut self, node: NodeId) -> bool {
+    pub(crate) fn is_running(&mut self, node: NodeId) -> bool {
         self.collect(node);
         match self.slots.get(&node) {
             None => false,
@@ -117,7 +117,7 @@ impl Nodes {
     }
 
     /// Processor time of all its processes so far.
-    pub fn cpu(&mut self, node: NodeId) -> Duration {
+    pub(crate) fn cpu(&mut self, node: NodeId) -> Duration {
         self.account(node);
         self.slots.get(&node).map_or(Duration::ZERO, |slot| slot.spent.values().sum())
     }
@@ -129,12 +129,12 @@ impl Nodes {
         found.iter().for_each(|process| slot.account(process));
     }
 
-    pub fn exit_status(&mut self, node: NodeId) -> Option<Exit> {
+    pub(crate) fn exit_status(&mut self, node: NodeId) -> Option<Exit> {
         self.collect(node);
         self.slots.get(&node)?.exit
     }
 
-    pub fn stop_all(&mut self, grace: Duration) -> Result<Vec<Evidence>> {
+    pub(crate) fn stop_all(&mut self, grace: Duration) -> Result<Vec<Evidence>> {
         let nodes: Vec<NodeId> = self.slots.keys().copied().collect();
         for node in &nodes {
             for process in self.find(*node) {

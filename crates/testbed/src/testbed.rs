@@ -8,6 +8,7 @@ use base::NodeId;
 use crate::error::{Context, Result};
 use crate::evidence::{Evidence, Exit, LinkCounters};
 use crate::layout::{Layout, PortSpec};
+use crate::nodes::Nodes;
 use fault::{Change, LinkRule};
 
 /// Where the nodes of one run live. Dropping it stops every node and undoes every change.
@@ -20,23 +21,36 @@ pub trait Testbed: Send {
     /// What this testbed can break, and why not what it cannot.
     fn capabilities(&self) -> Vec<Capability>;
 
+    /// The processes of the nodes. Testbeds differ in how these are connected, not in how they are started and struck.
+    fn nodes(&mut self) -> &mut Nodes;
+
     /// Prepares addresses (and networks) for that many nodes. Called once, before anything is started.
     fn layout(&mut self, nodes: usize, ports: &[PortSpec]) -> Result<Layout>;
 
     /// Starts the node, again after it was killed or has exited. Its log is appended to.
-    fn start(&mut self, node: NodeId, spec: &NodeSpec) -> Result<Evidence>;
+    fn start(&mut self, node: NodeId, spec: &NodeSpec) -> Result<Evidence> {
+        self.nodes().start(node, spec)
+    }
 
     /// Starts the node as it was started last.
-    fn restart(&mut self, node: NodeId) -> Result<Evidence>;
+    fn restart(&mut self, node: NodeId) -> Result<Evidence> {
+        self.nodes().restart(node)
+    }
 
     /// SIGKILL to every process of the node; returns when they are gone.
-    fn kill(&mut self, node: NodeId) -> Result<Evidence>;
+    fn kill(&mut self, node: NodeId) -> Result<Evidence> {
+        self.nodes().kill(node)
+    }
 
     /// SIGSTOP to every process of the node.
-    fn pause(&mut self, node: NodeId) -> Result<Evidence>;
+    fn pause(&mut self, node: NodeId) -> Result<Evidence> {
+        self.nodes().pause(node)
+    }
 
     /// SIGCONT to every process of the node.
-    fn resume(&mut self, node: NodeId) -> Result<Evidence>;
+    fn resume(&mut self, node: NodeId) -> Result<Evidence> {
+        self.nodes().resume(node)
+    }
 
     /// Replaces the rules of these directed links, all of one node at once. Links keep their connections.
     fn set_links(&mut self, changes: &[LinkChange]) -> Result<Vec<Evidence>>;
@@ -49,17 +63,25 @@ pub trait Testbed: Send {
     fn link_counters(&self) -> Result<Vec<(NodeId, NodeId, LinkCounters)>>;
 
     /// Whether any process of the node exists, paused or not.
-    fn is_running(&mut self, node: NodeId) -> bool;
+    fn is_running(&mut self, node: NodeId) -> bool {
+        self.nodes().is_running(node)
+    }
 
     /// How the node's first process ended, if it has.
-    fn exit_status(&mut self, node: NodeId) -> Option<Exit>;
+    fn exit_status(&mut self, node: NodeId) -> Option<Exit> {
+        self.nodes().exit_status(node)
+    }
 
     /// Processor time, user and system, that the node's processes have used since it was first started: restarts included, and the end
     /// of a process that the bench killed or collected itself. Counted by the kernel in hundredths of a second.
-    fn cpu(&mut self, node: NodeId) -> Duration;
+    fn cpu(&mut self, node: NodeId) -> Duration {
+        self.nodes().cpu(node)
+    }
 
     /// SIGTERM to every node, SIGKILL to what is left after `grace`.
-    fn stop_all(&mut self, grace: Duration) -> Result<Vec<Evidence>>;
+    fn stop_all(&mut self, grace: Duration) -> Result<Vec<Evidence>> {
+        self.nodes().stop_all(grace)
+    }
 
     /// The network from which clients reach the nodes. A thread that opens sockets to them enters it first.
     fn client_namespace(&self) -> ClientNamespace {

@@ -1,5 +1,5 @@
 use base::{Seed, mix};
-use plan::reference::Field;
+use plan::reference::{Field, field};
 use plan::{Share, Table};
 
 use crate::mix::unit;
@@ -33,32 +33,17 @@ pub enum Distribution {
 
 /// What workloads on keys and values take beside `kind`.
 pub(crate) const OPTIONS: &[Field] = &[
-    Field { key: "keys", kind: "a whole number", default: "50", about: "How many keys there are." },
-    Field {
-        key: "distribution",
-        kind: "`uniform`, `zipfian`, `hotspot`, `sequential` or `latest`",
-        default: "\"uniform\"",
-        about: "How operations spread over the keys.",
-    },
-    Field {
-        key: "theta",
-        kind: "a number between 0 and 1",
-        default: "0.99",
-        about: "How steep `zipfian` and `latest` are.",
-    },
-    Field { key: "hot_keys", kind: "a share", default: "\"20%\"", about: "Which share of the keys `hotspot` heats." },
-    Field {
-        key: "hot_operations",
-        kind: "a share",
-        default: "\"80%\"",
-        about: "Which share of the operations goes to the hot keys.",
-    },
-    Field {
-        key: "value_size",
-        kind: "a size",
-        default: "\"16B\"",
-        about: "Bytes of a written value on the wire, at least 8.",
-    },
+    field("keys", "a whole number", "50", "How many keys there are."),
+    field(
+        "distribution",
+        "`uniform`, `zipfian`, `hotspot`, `sequential` or `latest`",
+        "\"uniform\"",
+        "How operations spread over the keys.",
+    ),
+    field("theta", "a number between 0 and 1", "0.99", "How steep `zipfian` and `latest` are."),
+    field("hot_keys", "a share", "\"20%\"", "Which share of the keys `hotspot` heats."),
+    field("hot_operations", "a share", "\"80%\"", "Which share of the operations goes to the hot keys."),
+    field("value_size", "a size", "\"16B\"", "Bytes of a written value on the wire, at least 8."),
 ];
 
 impl Distribution {

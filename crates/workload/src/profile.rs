@@ -1,7 +1,7 @@
 use std::time::Duration;
 
 use base::Seed;
-use plan::reference::{Field, Section};
+use plan::reference::{Field, Section, field};
 use plan::{Rate, Table};
 
 use crate::{Arrivals, Piece, Shape, Spacing};
@@ -41,45 +41,42 @@ impl Profile {
     }
 }
 
+const SPACING: Field = field("spacing", "`even` or `poisson`", "\"even\"", "How arrivals are spread at that rate.");
+
 /// What the `[load]` section takes: for the reference pages.
 pub const LOAD: &[Section] = &[
     Section {
         path: "load",
         when: None,
         about: "When operations are asked.",
-        fields: &[Field {
-            key: "profile",
-            kind: "`constant`, `poisson`, `ramp`, `steps`, `spike`, `sine` or `closed`",
-            default: "\"constant\"",
-            about: "The rate over time (open loop), or a closed loop.",
-        }],
+        fields: &[field(
+            "profile",
+            "`constant`, `poisson`, `ramp`, `steps`, `spike`, `sine` or `closed`",
+            "\"constant\"",
+            "The rate over time (open loop), or a closed loop.",
+        )],
     },
     Section {
         path: "load",
         when: Some(("profile", "constant")),
         about: "Open loop, evenly spaced.",
-        fields: &[Field { key: "rate", kind: "a rate", default: "required", about: "Operations per second." }],
+        fields: &[field("rate", "a rate", "required", "Operations per second.")],
     },
     Section {
         path: "load",
         when: Some(("profile", "poisson")),
         about: "Open loop with exponential gaps, as of many independent clients.",
-        fields: &[Field { key: "rate", kind: "a rate", default: "required", about: "Operations per second." }],
+        fields: &[field("rate", "a rate", "required", "Operations per second.")],
     },
     Section {
         path: "load",
         when: Some(("profile", "ramp")),
         about: "Open loop; the rate changes along a straight line and then stays.",
         fields: &[
-            Field { key: "from", kind: "a rate", default: "\"0/s\"", about: "The rate at the start." },
-            Field { key: "to", kind: "a rate", default: "required", about: "The rate at the end." },
-            Field { key: "over", kind: "a duration", default: "required", about: "How long the change takes." },
-            Field {
-                key: "spacing",
-                kind: "`even` or `poisson`",
-                default: "\"even\"",
-                about: "How arrivals are spread at that rate.",
-            },
+            field("from", "a rate", "\"0/s\"", "The rate at the start."),
+            field("to", "a rate", "required", "The rate at the end."),
+            field("over", "a duration", "required", "How long the change takes."),
+            SPACING,
         ],
     },
     Section {
@@ -87,14 +84,9 @@ pub const LOAD: &[Section] = &[
         when: Some(("profile", "steps")),
         about: "Open loop; one rate after another, the last one stays.",
         fields: &[
-            Field { key: "steps", kind: "a list of rates", default: "required", about: "The rates." },
-            Field { key: "every", kind: "a duration", default: "required", about: "How long each lasts." },
-            Field {
-                key: "spacing",
-                kind: "`even` or `poisson`",
-                default: "\"even\"",
-                about: "How arrivals are spread at that rate.",
-            },
+            field("steps", "a list of rates", "required", "The rates."),
+            field("every", "a duration", "required", "How long each lasts."),
+            SPACING,
         ],
     },
     Section {
@@ -102,16 +94,11 @@ pub const LOAD: &[Section] = &[
         when: Some(("profile", "spike")),
         about: "Open loop; a higher rate for a while.",
         fields: &[
-            Field { key: "rate", kind: "a rate", default: "required", about: "The rate before and after." },
-            Field { key: "peak", kind: "a rate", default: "required", about: "The rate within." },
-            Field { key: "at", kind: "a duration", default: "required", about: "When it starts." },
-            Field { key: "lasts", kind: "a duration", default: "required", about: "How long it lasts." },
-            Field {
-                key: "spacing",
-                kind: "`even` or `poisson`",
-                default: "\"even\"",
-                about: "How arrivals are spread at that rate.",
-            },
+            field("rate", "a rate", "required", "The rate before and after."),
+            field("peak", "a rate", "required", "The rate within."),
+            field("at", "a duration", "required", "When it starts."),
+            field("lasts", "a duration", "required", "How long it lasts."),
+            SPACING,
         ],
     },
     Section {
@@ -119,20 +106,10 @@ pub const LOAD: &[Section] = &[
         when: Some(("profile", "sine")),
         about: "Open loop; the rate goes up and down.",
         fields: &[
-            Field { key: "rate", kind: "a rate", default: "required", about: "The mean." },
-            Field {
-                key: "amplitude",
-                kind: "a rate",
-                default: "required",
-                about: "The largest distance from the mean, at most the mean.",
-            },
-            Field { key: "period", kind: "a duration", default: "required", about: "The time of one wave." },
-            Field {
-                key: "spacing",
-                kind: "`even` or `poisson`",
-                default: "\"even\"",
-                about: "How arrivals are spread at that rate.",
-            },
+            field("rate", "a rate", "required", "The mean."),
+            field("amplitude", "a rate", "required", "The largest distance from the mean, at most the mean."),
+            field("period", "a duration", "required", "The time of one wave."),
+            SPACING,
         ],
     },
     Section {
@@ -140,13 +117,8 @@ pub const LOAD: &[Section] = &[
         when: Some(("profile", "closed")),
         about: "Closed loop: each process asks again when it has been answered. Latency is service time and hides stalls.",
         fields: &[
-            Field { key: "processes", kind: "a whole number", default: "required", about: "How many processes ask." },
-            Field {
-                key: "think",
-                kind: "a duration",
-                default: "\"0ms\"",
-                about: "How long a process waits after an answer.",
-            },
+            field("processes", "a whole number", "required", "How many processes ask."),
+            field("think", "a duration", "\"0ms\"", "How long a process waits after an answer."),
         ],
     },
 ];

@@ -3,7 +3,7 @@ use std::fmt;
 use base::Seed;
 use history::Function;
 use plan::Table;
-use plan::reference::{Field, Section};
+use plan::reference::{Field, Section, field};
 
 use crate::{Generator, cas_register, register};
 
@@ -81,17 +81,11 @@ const MIX: Section = Section {
     when: None,
     about: "Shares of the functions, together 100 %. When it is given, what it does not name has no share.",
     fields: &[
-        Field { key: "read", kind: "a share", default: "\"50%\"", about: "Reads." },
-        Field { key: "write", kind: "a share", default: "the rest, or \"25%\" beside `cas`", about: "Writes." },
-        Field {
-            key: "cas",
-            kind: "a share",
-            default: "\"25%\"",
-            about: "Compare-and-sets, where the workload has them.",
-        },
+        field("read", "a share", "\"50%\"", "Reads."),
+        field("write", "a share", "the rest, or \"25%\" beside `cas`", "Writes."),
+        field("cas", "a share", "\"25%\"", "Compare-and-sets, where the workload has them."),
     ],
 };
 
 /// The setting that every workload has.
-pub const KIND: Field =
-    Field { key: "kind", kind: "the name of a workload", default: "\"register\"", about: "What is asked." };
+pub const KIND: Field = field("kind", "the name of a workload", "\"register\"", "What is asked.");

@@ -5,7 +5,7 @@ use crate::fault::{Action, Context};
 use crate::link::LinkRule;
 use crate::registry::{Kind, Need};
 use base::units::show_duration;
-use plan::reference::Field;
+use plan::reference::field;
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
@@ -19,18 +19,13 @@ pub static DELAY: Kind = Kind {
     evidence: "messages were held back on a link that was slowed",
     needs: &[Need::LinkRules],
     options: &[
-        Field {
-            key: "delay",
-            kind: "duration",
-            default: "`50ms`; 10 to 200 ms in a random schedule",
-            about: "how long each message is held back",
-        },
-        Field {
-            key: "jitter",
-            kind: "duration",
-            default: "`0ms`; up to half the delay in a random schedule",
-            about: "by how much the delay varies in either direction",
-        },
+        field("delay", "duration", "`50ms`; 10 to 200 ms in a random schedule", "how long each message is held back"),
+        field(
+            "jitter",
+            "duration",
+            "`0ms`; up to half the delay in a random schedule",
+            "by how much the delay varies in either direction",
+        ),
     ],
     read: |table| {
         let delay = table.or("delay", Duration::from_millis(50));

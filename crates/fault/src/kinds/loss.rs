@@ -5,7 +5,7 @@ use crate::fault::{Action, Context};
 use crate::link::LinkRule;
 use crate::registry::{Kind, Need};
 use plan::Share;
-use plan::reference::Field;
+use plan::reference::field;
 use std::fmt;
 use std::sync::Arc;
 
@@ -17,12 +17,12 @@ pub static LOSS: Kind = Kind {
     reveals: "protocols that count on every message: a lost reply that is never asked for again, a missing retry",
     evidence: "messages were dropped on a link with loss",
     needs: &[Need::LinkRules],
-    options: &[Field {
-        key: "loss",
-        kind: "share",
-        default: "`20%`; 1 to 40 % in a random schedule",
-        about: "the probability that a message does not arrive",
-    }],
+    options: &[field(
+        "loss",
+        "share",
+        "`20%`; 1 to 40 % in a random schedule",
+        "the probability that a message does not arrive",
+    )],
     read: |table| {
         let Share(share) = table.or("loss", Share(0.2));
         Some(Arc::new(Loss { share }))

@@ -8,7 +8,7 @@ use crate::registry::{Kind, Need};
 use crate::selector::some;
 use base::{NodeId, Rng};
 use plan::Table;
-use plan::reference::Field;
+use plan::reference::field;
 use std::fmt;
 use std::sync::Arc;
 
@@ -22,18 +22,18 @@ pub static PARTITION: Kind = Kind {
     evidence: "messages were dropped on a link that was cut",
     needs: &[Need::LinkRules],
     options: &[
-        Field {
-            key: "shape",
-            kind: "`isolate`, `halves`, `one-way-in`, `one-way-out`, `ring` or `bridge`",
-            default: "`isolate`; drawn in a random schedule",
-            about: "which links are cut",
-        },
-        Field {
-            key: "reset_on_heal",
-            kind: "`true` or `false`",
-            default: "`false`",
-            about: "whether the end of the fault resets the connections that were cut",
-        },
+        field(
+            "shape",
+            "`isolate`, `halves`, `one-way-in`, `one-way-out`, `ring` or `bridge`",
+            "`isolate`; drawn in a random schedule",
+            "which links are cut",
+        ),
+        field(
+            "reset_on_heal",
+            "`true` or `false`",
+            "`false`",
+            "whether the end of the fault resets the connections that were cut",
+        ),
     ],
     read: |table| {
         Some(Arc::new(Partition { shape: table.choice_or("shape", &SHAPES, "isolate"), reset_on_heal: reset(table) }))
