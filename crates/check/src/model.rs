@@ -67,14 +67,7 @@ pub fn check(history: &History, model: &Model, options: &Options) -> Report {
     let mut report = std::panic::catch_unwind(decide).unwrap_or_else(|panic| {
         let said = panic.downcast_ref::<String>().map(String::as_str).or(panic.downcast_ref::<&str>().copied());
         let reason = format!("the checker failed: {} (a bug in assize)", said.unwrap_or("a panic without a message"));
-        Report {
-            model: model.name,
-            verdict: Verdict::unknown(reason),
-            anomalies: Vec::new(),
-            broken: 0,
-            operations: history.len(),
-            order: None,
-        }
+        Report::new(model.name, Verdict::unknown(reason), history.len())
     });
     if options.own_run {
         report.verdict = report.verdict.merge(untested(history));

@@ -24,6 +24,7 @@ use crate::model::Options;
 use crate::report::{Anomaly, AnomalyKind, Report};
 use crate::verdict::Verdict;
 
+pub(crate) use search::by_search;
 pub use search::linearizable;
 pub use tell::sentence;
 
@@ -127,7 +128,11 @@ impl Findings {
 /// Decides whether `history` keeps what `object` promises. The witness of an anomaly is in [`Anomaly::indices`], as places in
 /// `history`; [`Anomaly::operations`] is for registers and stays empty.
 pub fn check_object(history: &Objects, object: &Object, options: &Options) -> Report {
-    let findings = (object.decide)(history, options);
+    conclude(history, object.name, (object.decide)(history, options), options)
+}
+
+/// The report on `findings`.
+pub(crate) fn conclude(history: &Objects, model: &'static str, findings: Findings, options: &Options) -> Report {
     let broken = findings.found.len();
     let anomalies = findings.found.into_iter().take(options.anomalies).map(|found| explain(history, found)).collect();
     let verdict = match findings.undecided.first() {
@@ -136,7 +141,7 @@ pub fn check_object(history: &Objects, object: &Object, options: &Options) -> Re
         None if options.own_run && history.is_empty() => Verdict::unknown("there are no operations to judge"),
         None => Verdict::Valid,
     };
-    Report { model: object.name, verdict, anomalies, broken, operations: history.len(), order: None }
+    Report { anomalies, broken, ..Report::new(model, verdict, history.len()) }
 }
 
 fn explain(history: &Objects, found: Found) -> Anomaly {

@@ -86,7 +86,7 @@ fn judge(history: &History, troubles: Vec<Trouble>, order: Option<Vec<u32>>, opt
         reason.push_str(&format!(" (and {} more keys)", undecided - 1));
     }
     let order = order.filter(|_| verdict == Verdict::Valid);
-    Report { model: "linearizable", verdict, anomalies, broken, operations: history.len(), order }
+    Report { anomalies, broken, order, ..Report::new("linearizable", verdict, history.len()) }
 }
 
 /// What is wrong with a key.

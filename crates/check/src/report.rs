@@ -21,6 +21,13 @@ pub struct Report {
     pub order: Option<Vec<u32>>,
 }
 
+impl Report {
+    /// A report without anomalies or certificate.
+    pub fn new(model: &'static str, verdict: Verdict, operations: usize) -> Report {
+        Report { model, verdict, anomalies: Vec::new(), broken: 0, operations, order: None }
+    }
+}
+
 /// The kind of contradiction.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum AnomalyKind {

@@ -89,7 +89,7 @@ impl TxnReport {
         };
         let anomalies: Vec<Anomaly> = self.anomalies.iter().filter(forbidden).map(tell).collect();
         let order = self.order.clone();
-        Report { model: name, verdict, broken: anomalies.len(), anomalies, operations: self.transactions, order }
+        Report { broken: anomalies.len(), anomalies, order, ..Report::new(name, verdict, self.transactions) }
     }
 
     /// The first anomaly that a level forbids.
