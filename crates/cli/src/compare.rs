@@ -28,10 +28,11 @@ pub fn command(baseline: &str, candidate: &str, options: &CompareOptions) -> Exi
         }
     };
     let contest = Contest { set: &set, options, stop: &stop };
-    match contest.hold(baseline, candidate) {
-        Ok(found) => told(&found, options.json),
-        Err(error) => failed(&error),
-    }
+    let mut pairs = Vec::new();
+    let held = contest.hold(baseline, candidate, &mut pairs);
+    // What was measured before an end that nobody planned is told all the same.
+    let told = (held.is_ok() || !pairs.is_empty()).then(|| told(&Comparison::of(&pairs), options.json));
+    held.map_or_else(|error| failed(&error), |()| told.unwrap_or(Exit::Unknown))
 }
 
 struct Contest<'a> {
@@ -41,17 +42,22 @@ struct Contest<'a> {
 }
 
 impl Contest<'_> {
-    fn hold(&self, baseline: &str, candidate: &str) -> Result<Comparison, RunError> {
+    /// Pair after pair, each kept as soon as it is whole.
+    fn hold(
+        &self,
+        baseline: &str,
+        candidate: &str,
+        pairs: &mut Vec<(report::Results, report::Results)>,
+    ) -> Result<(), RunError> {
         let plans = [plan_text(baseline)?, plan_text(candidate)?];
         // What is wrong with the second plan is told before the first one has run.
         plans.iter().try_for_each(|plan| self.read(plan, 0).map(drop))?;
         let first = self.options.seed.unwrap_or(1);
-        let mut pairs = Vec::new();
         for round in 0..u64::from(self.options.times) {
             let seed = first.wrapping_add(round);
             pairs.push((self.run("A", &plans[0], seed, round)?, self.run("B", &plans[1], seed, round)?));
         }
-        Ok(Comparison::of(&pairs))
+        Ok(())
     }
 
     fn read(&self, (name, text): &(String, String), seed: u64) -> Result<run::plan::Plan, RunError> {

@@ -98,7 +98,7 @@ impl Cluster {
             let Err(reason) = system.ready(node, &self.site) else { return Ok(()) };
             let exit = self.testbed().and_then(|mut testbed| testbed.exit_status(node));
             if let Some(exit) = exit {
-                return Err(self.not_up(node, &format!("ended with {exit}")));
+                return Err(self.not_up(node, &format!("ended with {exit}{}", hint(exit))));
             }
             if Instant::now() > limit {
                 return Err(self.not_up(node, &format!("did not come up in time: {reason}")));
@@ -175,4 +175,13 @@ fn check_faults(plan: &Plan, testbed: &dyn Testbed) -> Result<(), RunError> {
         }
     }
     Ok(())
+}
+
+/// What the exit codes of a shell say.
+fn hint(exit: testbed::Exit) -> &'static str {
+    match exit {
+        testbed::Exit::Code(127) => " (the program of `system.start` was not found: is it installed, and on PATH?)",
+        testbed::Exit::Code(126) => " (the program of `system.start` cannot be executed: is it `chmod +x`?)",
+        _ => "",
+    }
 }

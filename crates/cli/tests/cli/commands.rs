@@ -142,6 +142,8 @@ fn a_node_that_does_not_start_is_69_with_the_end_of_its_log() {
     let start = format!("system.start={start:?}");
     let ended = bench.assize(&["run", "mine.toml", "--set", &start]).expect(69);
     said(&ended, &["n1 ended with", "no such disk"]);
+    let ended = bench.assize(&["run", "mine.toml", "--set", "system.start=no-such-program"]).expect(69);
+    said(&ended, &["`system.start` was not found", "no-such-program"]);
 }
 
 #[test]

@@ -6,6 +6,7 @@
 mod bench;
 mod cleanup;
 mod commands;
+mod compare;
 mod green;
 mod own;
 mod plans;

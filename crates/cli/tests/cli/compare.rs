@@ -3,6 +3,8 @@
 use std::path::Path;
 use std::process::{Command, Output};
 
+use crate::bench::alone;
+
 fn compare(arguments: &[&str], runs: &Path) -> Output {
     let plans = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../plans/bench");
     let mut command = Command::new(env!("CARGO_BIN_EXE_assize"));
@@ -23,6 +25,7 @@ const SHORT: [&str; 8] = [
 
 #[test]
 fn two_plans_run_in_turn_and_their_cost_is_counted() {
+    let _alone = alone();
     let runs = tempfile::tempdir().expect("a folder");
     let arguments = [&["raft-kv.toml", "raft-kv.toml", "--times", "2", "--seed", "7", "--json"], &SHORT[..]].concat();
     let output = compare(&arguments, runs.path());
