@@ -1,11 +1,17 @@
 //! What benchmarks run on: large histories, made in memory.
 
+mod closed_loop;
+mod hard;
+mod objects;
 mod txn;
 
+pub use closed_loop::{ClosedLoop, Turn};
+pub use hard::Hard;
+pub use objects::{Kind, LargeObject};
 pub use txn::LargeTxn;
 
-use base::{NodeId, ProcessId, Rng, Seed, Time};
-use history::{Completion, ErrorKind, History, NIL, Operation, Phase, Request};
+use base::{Rng, Seed};
+use history::{Completion, ErrorKind, History, NIL, Request};
 
 /// What a large history is made of.
 #[derive(Clone, Copy, Debug)]
@@ -30,33 +36,14 @@ impl Large {
     pub fn history(self) -> History {
         let mut rng = Rng::new(Seed(1).derive("large history"));
         let mut registers = vec![NIL; self.keys as usize];
-        // The processes in order of the instant at which their next operation takes effect.
-        let mut next: std::collections::BTreeSet<(u64, u32)> =
-            (0..self.processes).map(|p| (1_000 + u64::from(p) * 50, p)).collect();
-        let mut free_since = vec![0u64; self.processes as usize];
-        let mut ids: Vec<u32> = (0..self.processes).collect();
+        let mut clients = ClosedLoop::new(self.processes);
         let mut operations = Vec::with_capacity(self.operations as usize);
         for value in 1..=self.operations {
-            let Some((at, process)) = next.pop_first() else { break };
-            let sent = at - rng.below(at - free_since[process as usize]).min(400_000);
-            let done = at + rng.below(400_000);
+            let turn = clients.next(&mut rng);
             let (request, completion) = self.operation(&mut rng, value, &mut registers);
-            let info = completion.outcome == history::Outcome::Info;
-            operations.push(Operation {
-                process: ProcessId(ids[process as usize]),
-                node: NodeId(0),
-                request,
-                due: Time(sent),
-                sent: Time(sent),
-                done: if info { Time::MAX } else { Time(done) },
-                completion,
-                phase: Phase::Load,
-            });
-            if info {
-                ids[process as usize] += self.processes;
-            }
-            free_since[process as usize] = done;
-            next.insert((done + 1 + rng.below(500_000), process));
+            let lost = completion.outcome == history::Outcome::Info;
+            operations.push(turn.operation(request, completion));
+            clients.done(&mut rng, turn, lost);
         }
         History::from_operations(operations)
     }
