@@ -6,6 +6,7 @@
 //! - [`register`]: linearizability of key-value registers, by zones; [`exact`]: the search for what zones cannot decide.
 //! - [`sequential`]: the exact search over any object of one's own; [`assert_linearizable`] for `cargo test`.
 //! - [`object`]: queues, stacks, sets, counters, locks, logs, banks; [`OBJECTS`] is their registry.
+//! - [`stream`]: checkers that run while the load runs.
 //! - [`witness`]: from suspects to the smallest contradiction; [`explain`]: a witness in words; [`picture`]: as an SVG.
 //!   Finding and explaining are apart.
 //! - [`txn`]: isolation levels of transactions, all decided at once.
@@ -22,6 +23,7 @@ pub mod picture;
 pub mod register;
 mod report;
 pub mod sequential;
+pub mod stream;
 pub mod txn;
 mod verdict;
 pub mod witness;
