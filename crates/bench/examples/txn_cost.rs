@@ -1,35 +1,47 @@
-//! Nanoseconds per transaction of the isolation checkers, best of several: a quick look where `cargo bench` takes minutes.
+//! CPU time and memory of the isolation checkers by size, best of several: a quick look where `cargo bench` takes minutes.
+//!
+//! `txn_cost [transactions ...]`: 10 000, 100 000 and a million by default; ten million need 8 GB.
 
-use std::time::Instant;
-
-use bench::LargeTxn;
+use bench::{LargeTxn, Usage};
 use check::txn::{check_transactions, register, weak};
 
 fn main() {
-    for large in [
-        LargeTxn { transactions: 100_000, ..LargeTxn::LISTS },
-        LargeTxn::LISTS,
-        LargeTxn { pending: 0.01, ..LargeTxn::LISTS },
-    ] {
-        let history = large.history();
-        let best = best(|| assert_eq!(check_transactions(&history).verdict("strict-serializable").name(), "valid"));
-        println!("{large:?}: strict-serializable {:.0} ns", best * 1e9 / history.len() as f64);
+    let sizes: Vec<u64> = std::env::args().skip(1).filter_map(|size| size.parse().ok()).collect();
+    let sizes = if sizes.is_empty() { vec![10_000, 100_000, 1_000_000] } else { sizes };
+    println!("{:<40} {:>12} {:>9} {:>12}", "", "transactions", "ns/txn", "bytes/op");
+    for transactions in &sizes {
+        lists(LargeTxn { transactions: *transactions, ..LargeTxn::LISTS }, "list-append strict-serializable");
     }
-    let history = LargeTxn::REGISTERS.history();
-    let per = |seconds: f64| seconds * 1e9 / history.len() as f64;
-    println!("{:?}: reading {:.0} ns", LargeTxn::REGISTERS, per(best(|| drop(register::facts(&history)))));
-    let (_, reads) = register::facts(&history);
-    for level in [weak::Weak::ReadCommitted, weak::Weak::ReadAtomic, weak::Weak::Causal] {
-        let seconds = best(|| assert!(weak::violation(&reads, level, &[]).is_none()));
-        println!("  {level:?} {:.0} ns", per(seconds));
+    for transactions in &sizes {
+        let large = LargeTxn { transactions: *transactions, pending: 0.01, ..LargeTxn::LISTS };
+        lists(large, "the same, 1 % unknown");
+    }
+    for transactions in &sizes {
+        registers(LargeTxn { transactions: *transactions, ..LargeTxn::REGISTERS });
     }
 }
 
-fn best(work: impl Fn()) -> f64 {
-    let seconds = |_| {
-        let start = Instant::now();
-        work();
-        start.elapsed().as_secs_f64()
-    };
-    (0..4).map(seconds).fold(f64::MAX, f64::min)
+fn lists(large: LargeTxn, name: &str) {
+    let history = large.history();
+    show(&large, name, || assert!(check_transactions(&history).order.is_some()));
+}
+
+fn registers(large: LargeTxn) {
+    let history = large.history();
+    for (level, name) in [
+        (weak::Weak::ReadCommitted, "rw-register read-committed"),
+        (weak::Weak::ReadAtomic, "rw-register read-atomic"),
+        (weak::Weak::Causal, "rw-register causal"),
+    ] {
+        show(&large, name, || {
+            let (_, reads) = register::facts(&history);
+            assert!(weak::violation(&reads, level, &[]).is_none());
+        });
+    }
+}
+
+fn show(large: &LargeTxn, name: &str, work: impl FnMut()) {
+    let usage = Usage::least(if large.transactions > 2_000_000 { 2 } else { 5 }, work);
+    let (ns, bytes) = (usage.cpu * 1e9 / large.transactions as f64, usage.peak / (large.transactions * 4) as f64);
+    println!("{name:<40} {:>12} {ns:>9.0} {bytes:>12.1}", large.transactions);
 }

@@ -1,14 +1,16 @@
-//! What benchmarks run on: large histories, made in memory.
+//! What benchmarks run on: large histories, made in memory; and what they measure with.
 
 mod closed_loop;
 mod hard;
 mod objects;
 mod txn;
+mod usage;
 
 pub use closed_loop::{ClosedLoop, Turn};
 pub use hard::Hard;
 pub use objects::{Kind, LargeObject};
 pub use txn::LargeTxn;
+pub use usage::Usage;
 
 use base::{Rng, Seed};
 use history::{Completion, ErrorKind, History, NIL, Request};

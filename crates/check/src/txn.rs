@@ -2,8 +2,9 @@
 //!
 //! - [`check_transactions`]: a history against every level at once gives a [`TxnReport`].
 //! - [`LEVELS`]: the registry of levels; [`Class`]: the anomalies that they forbid.
+//! - [`schedule`]: an order that explains every read proves all levels at once, in linear time; what follows is for histories without one.
 //! - [`append`]: what list-append transactions say about the order of versions; [`register`]: the same of registers; [`facts`]: the form in which a workload says it.
-//! - [`graph`]: an order by Kahn's algorithm that respects real time proves all levels at once; [`cycles`]: what stands in its way.
+//! - [`graph`]: dependencies and how far they can be ordered; [`cycles`]: what stands in the way.
 //! - [`weak`]: read committed, read atomic and causal consistency without the order of versions.
 //! - [`explain`]: a cycle in sentences; [`picture`]: as an SVG.
 
@@ -16,6 +17,7 @@ pub mod graph;
 pub mod level;
 pub mod picture;
 pub mod register;
+pub mod schedule;
 pub mod weak;
 
 use std::collections::BTreeMap;
@@ -108,6 +110,14 @@ pub fn check_transactions(transactions: &Transactions) -> TxnReport {
 
 /// The same within `options.limit`: levels that are not decided when it stops the check are `unknown`.
 pub fn check_transactions_with(transactions: &Transactions, options: &Options) -> TxnReport {
+    match schedule::schedule(transactions) {
+        Some(order) => report(transactions, Facts::default(), Undecided::default(), Some(order)),
+        None => search(transactions, options),
+    }
+}
+
+/// What stands in the way of a schedule.
+fn search(transactions: &Transactions, options: &Options) -> TxnReport {
     let lists = is_list_append(transactions);
     let (mut facts, mut reads) = if lists {
         (append::facts(transactions), None)
@@ -141,6 +151,7 @@ pub fn check_transactions_with(transactions: &Transactions, options: &Options) -
 }
 
 /// What was not decided.
+#[derive(Default)]
 struct Undecided {
     classes: Vec<(Class, Variant)>,
     /// Why the check was stopped.
