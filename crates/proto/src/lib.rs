@@ -10,10 +10,12 @@
 //! - [`StateMachine`], [`Service`], [`kv`]: what consensus protocols replicate.
 //! - [`Wired`]: the same actor with messages as bytes, so that runtimes are compiled once and not once a protocol.
 //! - [`client`]: the contract between the load engine and whatever speaks to a system.
+//! - [`codec`]: varints and shared payloads, of which encodings of messages are made.
 //! - [`wire`]: frames on a connection, known to hosts, clients and the testbed's relays.
 
 mod actor;
 pub mod client;
+pub mod codec;
 pub mod kv;
 mod out;
 mod protocol;

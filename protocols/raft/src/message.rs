@@ -6,6 +6,7 @@
 use std::fmt;
 
 use base::{Bytes, NodeId};
+use proto::codec::{Reader, put, put_bytes};
 use proto::{Access, Malformed};
 
 use crate::log::Entry;
@@ -156,8 +157,7 @@ impl proto::Message for Message {
             Message::Append { term, prev_index, prev_term, commit, entries } => {
                 put(buffer, &[*term, *prev_index, *prev_term, *commit, entries.len() as u64]);
                 for entry in entries {
-                    put(buffer, &[entry.record.len() as u64]);
-                    buffer.extend_from_slice(&entry.record);
+                    put_bytes(buffer, &entry.record);
                 }
             }
             Message::Accepted { term, index } => put(buffer, &[*term, *index]),
@@ -173,11 +173,9 @@ impl proto::Message for Message {
     }
 
     fn decode(bytes: &Bytes) -> Result<Self, Malformed> {
-        let mut reader = Reader { bytes, at: 0 };
-        let message = reader.message()?;
-        if reader.at < bytes.len() {
-            return Err(Malformed(format!("{} bytes after a {}", bytes.len() - reader.at, message.kind())));
-        }
+        let mut reader = Reader::new(bytes);
+        let message = read_message(&mut reader)?;
+        reader.finish(message.kind())?;
         Ok(message)
     }
 
@@ -307,139 +305,67 @@ fn encode_reply(buffer: &mut Vec<u8>, id: u64, answer: &Answer) {
     }
 }
 
-/// Appends numbers as LEB128 varints: seven bits a byte, low ones first, the top bit says that more follows.
-fn put(buffer: &mut Vec<u8>, numbers: &[u64]) {
-    for &number in numbers {
-        let mut rest = number;
-        while rest >= 0x80 {
-            buffer.push(rest as u8 | 0x80);
-            rest >>= 7;
-        }
-        buffer.push(rest as u8);
-    }
+fn read_message(reader: &mut Reader<'_>) -> Result<Message, Malformed> {
+    Ok(match reader.byte()? {
+        1 => read_request(reader)?,
+        2 => read_reply(reader)?,
+        3 => Message::PreVote { term: reader.number()?, last_index: reader.number()?, last_term: reader.number()? },
+        4 => Message::PreVoteReply { term: reader.number()?, granted: reader.flag()? },
+        5 => Message::Vote { term: reader.number()?, last_index: reader.number()?, last_term: reader.number()? },
+        6 => Message::VoteReply { term: reader.number()?, granted: reader.flag()? },
+        7 => read_append(reader)?,
+        8 => Message::Accepted { term: reader.number()?, index: reader.number()? },
+        9 => Message::Rejected {
+            term: reader.number()?,
+            index: reader.number()?,
+            hint_index: reader.number()?,
+            hint_term: reader.number()?,
+        },
+        10 => Message::Heartbeat { term: reader.number()?, commit: reader.number()?, context: reader.number()? },
+        11 => Message::HeartbeatReply { term: reader.number()?, context: reader.number()? },
+        12 => Message::ReadIndex { term: reader.number()?, context: reader.number()? },
+        13 => Message::ReadIndexReply { term: reader.number()?, context: reader.number()?, index: reader.number()? },
+        tag => return Err(Malformed(format!("message of tag {tag}"))),
+    })
 }
 
-struct Reader<'a> {
-    bytes: &'a Bytes,
-    at: usize,
+fn read_request(reader: &mut Reader<'_>) -> Result<Message, Malformed> {
+    let id = reader.number()?;
+    let flags = reader.number()?;
+    if flags > (HERE | QUERY) {
+        return Err(Malformed(format!("request with flags {flags}")));
+    }
+    let bytes = reader.rest();
+    let access = if flags & QUERY != 0 { Access::Query(bytes) } else { Access::Command(bytes) };
+    Ok(Message::Request { id, here: flags & HERE != 0, access })
 }
 
-impl Reader<'_> {
-    fn message(&mut self) -> Result<Message, Malformed> {
-        Ok(match self.byte()? {
-            1 => self.request()?,
-            2 => self.reply()?,
-            3 => Message::PreVote { term: self.number()?, last_index: self.number()?, last_term: self.number()? },
-            4 => Message::PreVoteReply { term: self.number()?, granted: self.flag()? },
-            5 => Message::Vote { term: self.number()?, last_index: self.number()?, last_term: self.number()? },
-            6 => Message::VoteReply { term: self.number()?, granted: self.flag()? },
-            7 => self.append()?,
-            8 => Message::Accepted { term: self.number()?, index: self.number()? },
-            9 => Message::Rejected {
-                term: self.number()?,
-                index: self.number()?,
-                hint_index: self.number()?,
-                hint_term: self.number()?,
-            },
-            10 => Message::Heartbeat { term: self.number()?, commit: self.number()?, context: self.number()? },
-            11 => Message::HeartbeatReply { term: self.number()?, context: self.number()? },
-            12 => Message::ReadIndex { term: self.number()?, context: self.number()? },
-            13 => Message::ReadIndexReply { term: self.number()?, context: self.number()?, index: self.number()? },
-            tag => return Err(Malformed(format!("message of tag {tag}"))),
-        })
-    }
+fn read_reply(reader: &mut Reader<'_>) -> Result<Message, Malformed> {
+    let id = reader.number()?;
+    let answer = match reader.number()? {
+        0 => Answer::Done(reader.rest()),
+        1 => Answer::NotLeader(None),
+        2 => Answer::NotLeader(Some(NodeId(reader.small("hint to node")?))),
+        3 => Answer::Overloaded,
+        4 => Answer::Unavailable,
+        5 => Answer::LeaderChanged,
+        code => return Err(Malformed(format!("reply of code {code}"))),
+    };
+    Ok(Message::Reply { id, answer })
+}
 
-    fn request(&mut self) -> Result<Message, Malformed> {
-        let id = self.number()?;
-        let flags = self.number()?;
-        if flags > (HERE | QUERY) {
-            return Err(Malformed(format!("request with flags {flags}")));
-        }
-        let bytes = self.rest();
-        let access = if flags & QUERY != 0 { Access::Query(bytes) } else { Access::Command(bytes) };
-        Ok(Message::Request { id, here: flags & HERE != 0, access })
+fn read_append(reader: &mut Reader<'_>) -> Result<Message, Malformed> {
+    let [term, prev_index, prev_term, commit, count] =
+        [reader.number()?, reader.number()?, reader.number()?, reader.number()?, reader.number()?];
+    // An entry takes at least its length and a record header: a larger count is a lie that must not cost memory.
+    if count > reader.left() as u64 / (1 + crate::log::RECORD_HEADER as u64) {
+        return Err(Malformed(format!("append of {count} entries in {} bytes", reader.left())));
     }
-
-    fn reply(&mut self) -> Result<Message, Malformed> {
-        let id = self.number()?;
-        let answer = match self.number()? {
-            0 => Answer::Done(self.rest()),
-            1 => Answer::NotLeader(None),
-            2 => {
-                let hint = self.number()?;
-                let hint = u16::try_from(hint).map_err(|_| Malformed(format!("hint to node {hint}")))?;
-                Answer::NotLeader(Some(NodeId(hint)))
-            }
-            3 => Answer::Overloaded,
-            4 => Answer::Unavailable,
-            5 => Answer::LeaderChanged,
-            code => return Err(Malformed(format!("reply of code {code}"))),
-        };
-        Ok(Message::Reply { id, answer })
+    let mut entries = Vec::with_capacity(count as usize);
+    for _ in 0..count {
+        entries.push(Entry::decode(reader.bytes()?)?);
     }
-
-    fn append(&mut self) -> Result<Message, Malformed> {
-        let [term, prev_index, prev_term, commit, count] =
-            [self.number()?, self.number()?, self.number()?, self.number()?, self.number()?];
-        // An entry takes at least its length and a record header: a larger count is a lie that must not cost memory.
-        if count > (self.bytes.len() - self.at) as u64 / (1 + crate::log::RECORD_HEADER as u64) {
-            return Err(Malformed(format!("append of {count} entries in {} bytes", self.bytes.len())));
-        }
-        let mut entries = Vec::with_capacity(count as usize);
-        for _ in 0..count {
-            let length = self.number()?;
-            entries.push(Entry::decode(self.take(length)?)?);
-        }
-        Ok(Message::Append { term, prev_index, prev_term, commit, entries })
-    }
-
-    fn byte(&mut self) -> Result<u8, Malformed> {
-        let byte = *self.bytes.get(self.at).ok_or_else(|| self.cut())?;
-        self.at += 1;
-        Ok(byte)
-    }
-
-    fn flag(&mut self) -> Result<bool, Malformed> {
-        match self.byte()? {
-            0 => Ok(false),
-            1 => Ok(true),
-            other => Err(Malformed(format!("flag of value {other}"))),
-        }
-    }
-
-    fn number(&mut self) -> Result<u64, Malformed> {
-        let mut number = 0;
-        for shift in (0..64).step_by(7) {
-            let byte = self.byte()?;
-            if shift == 63 && byte > 1 {
-                break;
-            }
-            number |= u64::from(byte & 0x7f) << shift;
-            if byte < 0x80 {
-                return Ok(number);
-            }
-        }
-        Err(Malformed("number of more than 64 bits".into()))
-    }
-
-    fn take(&mut self, length: u64) -> Result<Bytes, Malformed> {
-        if length > (self.bytes.len() - self.at) as u64 {
-            return Err(self.cut());
-        }
-        let start = self.at;
-        self.at += length as usize;
-        Ok(self.bytes.slice(start..self.at))
-    }
-
-    fn rest(&mut self) -> Bytes {
-        let rest = self.bytes.slice(self.at..);
-        self.at = self.bytes.len();
-        rest
-    }
-
-    fn cut(&self) -> Malformed {
-        Malformed(format!("message cut off after {} bytes", self.bytes.len()))
-    }
+    Ok(Message::Append { term, prev_index, prev_term, commit, entries })
 }
 
 #[cfg(test)]
