@@ -21,8 +21,8 @@ struct Shared {
     total: AtomicU64,
     /// Bytes in use, as the watchdog saw them last.
     used: AtomicU64,
-    /// Most bytes; 0: any.
-    most: u64,
+    /// Most bytes, and what is said when they are not enough.
+    memory: Option<(u64, &'static str)>,
 }
 
 impl Limit {
@@ -31,9 +31,10 @@ impl Limit {
         Limit { shared: Some(Arc::default()) }
     }
 
-    /// One that a watchdog can set, and that also refuses to [`reserve`](Limit::reserve) what would take the process beyond `most` bytes.
-    pub fn with_memory(most: u64) -> Limit {
-        Limit { shared: Some(Arc::new(Shared { most, ..Shared::default() })) }
+    /// One that a watchdog can set, and that also refuses to [`reserve`](Limit::reserve) what would take the process beyond `most` bytes:
+    /// then it stops the check because of `reason`.
+    pub fn with_memory(most: u64, reason: &'static str) -> Limit {
+        Limit { shared: Some(Arc::new(Shared { memory: Some((most, reason)), ..Shared::default() })) }
     }
 
     /// Asks everyone who holds a clone to stop, because of `reason`: `the time limit of 10 s was reached`. The first reason stays.
@@ -55,6 +56,14 @@ impl Limit {
         if let Some(shared) = &self.shared {
             shared.total.store(total, Relaxed);
             shared.done.store(done, Relaxed);
+        }
+    }
+
+    /// Tells that so many more are to be done: for work that is found out as it goes.
+    #[inline]
+    pub fn expect(&self, more: u64) {
+        if let Some(shared) = &self.shared {
+            shared.total.fetch_add(more, Relaxed);
         }
     }
 
@@ -82,11 +91,12 @@ impl Limit {
     #[must_use]
     pub fn reserve(&self, bytes: u64) -> bool {
         let Some(shared) = &self.shared else { return true };
-        let fits = shared.most == 0 || shared.used.load(Relaxed).saturating_add(bytes) <= shared.most;
-        if !fits {
-            self.stop("the memory limit would be exceeded");
+        if let Some((most, reason)) = shared.memory
+            && shared.used.load(Relaxed).saturating_add(bytes) > most
+        {
+            self.stop(reason);
         }
-        fits && self.exceeded().is_none()
+        self.exceeded().is_none()
     }
 }
 
@@ -114,17 +124,18 @@ mod tests {
 
     #[test]
     fn what_does_not_fit_is_refused_before_it_is_taken() {
-        let limit = Limit::with_memory(1000);
+        let limit = Limit::with_memory(1000, "1000 bytes are not enough");
         limit.note_used(600);
         assert!(limit.reserve(400));
         assert!(!limit.reserve(401));
-        assert!(limit.exceeded().is_some());
+        assert_eq!(limit.exceeded(), Some("1000 bytes are not enough"));
     }
 
     #[test]
     fn progress_is_seen_from_outside() {
         let limit = Limit::new();
-        limit.progress(0, 10);
+        limit.progress(0, 4);
+        limit.expect(6);
         std::thread::scope(|scope| (0..2).for_each(|_| drop(scope.spawn(|| limit.clone().advance(3)))));
         assert_eq!(limit.done(), (6, 10));
     }

@@ -682,11 +682,15 @@ impl Decider<'_> {
 
     /// Decides by search what the zones could not.
     fn search_the_rest(&mut self) {
-        for key in 0..self.clusters.keys.len() as u32 {
-            let state = self.clusters.keys[key as usize];
-            if state.broken || !state.ambiguous {
-                continue;
-            }
+        let open = |key: &u32| {
+            let state = self.clusters.keys[*key as usize];
+            state.ambiguous && !state.broken
+        };
+        let keys: Vec<u32> = (0..self.clusters.keys.len() as u32).filter(open).collect();
+        if !keys.is_empty() {
+            self.options.limit.expect((self.columns.len() / self.part.shards) as u64);
+        }
+        for key in keys {
             let indices: Vec<u32> = self.operations_of_key(key).collect();
             let ops: Vec<Op> = indices.iter().filter_map(|&i| Op::of(self.columns, i)).collect();
             match exact::search(&ops, NIL, self.options) {

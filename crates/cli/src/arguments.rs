@@ -55,6 +55,7 @@ Prints a line for each and ends with the worst. Format and workload are recognis
   assize check runs/latest
   assize check --json a.jsonl b.edn.zst | jq .verdict
   assize check --workload rw-register --model snapshot-isolation history.edn
+  assize check --time-limit 10s --memory-limit 2GB history.edn
   assize check --questions corpus/QUESTIONS.tsv")]
     Check {
         /// Run folders or history files
@@ -267,8 +268,17 @@ pub struct CheckOptions {
     #[arg(long)]
     pub lenient: bool,
     /// Ask a whole table of questions: tab-separated columns file, workload, model, options, verdict
-    #[arg(long, value_name = "TABLE", conflicts_with_all = ["paths", "model", "workload", "format", "json"])]
+    #[arg(long, value_name = "TABLE", conflicts_with_all = ["paths", "model", "workload", "format", "json", "time_limit", "memory_limit"])]
     pub questions: Option<PathBuf>,
+    /// Stop after so long, as `10s`, with what is known by then and verdict `unknown`
+    #[arg(long, value_name = "DURATION")]
+    pub time_limit: Option<String>,
+    /// Stop before more memory than this is used, as `2GB`, with what is known by then and verdict `unknown`
+    #[arg(long, value_name = "SIZE")]
+    pub memory_limit: Option<String>,
+    /// Show no progress of long checks
+    #[arg(long, short)]
+    pub quiet: bool,
     /// One JSON object a line
     #[arg(long)]
     pub json: bool,

@@ -14,8 +14,10 @@ use crate::arguments::CheckOptions;
 use crate::exit::Exit;
 use crate::run::worse;
 use crate::{history_failed, list};
+use watch::{Ended, Limits, Teller};
 
 mod questions;
+mod watch;
 
 /// Judges each of the histories.
 pub fn command(paths: &[PathBuf], options: &CheckOptions) -> Exit {
@@ -29,18 +31,30 @@ pub fn command(paths: &[PathBuf], options: &CheckOptions) -> Exit {
             return Exit::Usage;
         }
     };
-    let mut worst = Exit::Success;
-    for path in paths {
-        let exit = match wanted.judge(path) {
-            Ok(judged) => {
-                judged.print(options.json);
-                judged.exit()
+    let limits = match Limits::parse(options.time_limit.as_deref(), options.memory_limit.as_deref(), options.quiet) {
+        Ok(limits) => limits,
+        Err(message) => {
+            eprintln!("error: {message}");
+            return Exit::Usage;
+        }
+    };
+    let mut exits = Vec::new();
+    let mut hear = |judged: Result<Judged, Exit>| {
+        exits.push(judged.map_or_else(|exit| exit, |judged| judged.tell(options.json)));
+    };
+    let files = paths.to_vec();
+    let ended = watch::watch(&limits, move |teller| wanted.judge_all(&files, teller), &mut hear);
+    match ended {
+        Ended::Finished => {}
+        Ended::Crashed => exits.push(Exit::Bug),
+        Ended::Stopped(reason, doing) => {
+            for (at, path) in paths.iter().enumerate().skip(exits.len()) {
+                let doing = if at == exits.len() { &doing } else { watch::NOT_BEGUN };
+                exits.push(Judged::not(path, format!("{reason}: {doing}")).tell(options.json));
             }
-            Err(exit) => exit,
-        };
-        worst = if is_verdict(worst) && is_verdict(exit) { worse(worst, exit) } else { hardest(worst, exit) };
+        }
     }
-    worst
+    exits.into_iter().fold(Exit::Success, worst)
 }
 
 /// What is asked, by names that exist.
@@ -68,33 +82,48 @@ impl Wanted {
         })
     }
 
-    fn judge(&self, path: &Path) -> Result<Judged, Exit> {
+    /// Judges one after the other until a limit is reached.
+    fn judge_all(mut self, paths: &[PathBuf], teller: &Teller<Result<Judged, Exit>>) {
+        self.question.options.limit = teller.limit.clone();
+        for path in paths {
+            if teller.limit.exceeded().is_some() {
+                return;
+            }
+            teller.doing(format!("reading {}", path.display()));
+            let judged = self.judge(path, &|operations| teller.doing(watch::judging(operations, path)));
+            teller.done(judged);
+        }
+    }
+
+    fn judge(&self, path: &Path, judging: &dyn Fn(usize)) -> Result<Judged, Exit> {
         let imported = match self.import.format {
             Some(format) => format.has_events(),
             None => path.is_file() && import::format_of(path).map_err(|error| history_failed(&error))?.has_events(),
         };
-        if imported { self.judge_import(path) } else { self.judge_own(path) }
+        if imported { self.judge_import(path, judging) } else { self.judge_own(path, judging) }
     }
 
     /// A run of ours, or its export.
-    fn judge_own(&self, path: &Path) -> Result<Judged, Exit> {
+    fn judge_own(&self, path: &Path, judging: &dyn Fn(usize)) -> Result<Judged, Exit> {
         let name = self.question.model.as_deref().unwrap_or(LINEARIZABLE.name);
         let Some(model) = Model::find(name) else {
             return Err(told(path, Exit::Usage, &format!("registers cannot be held against `{name}`")));
         };
         let history = History::open(path).map_err(|error| history_failed(&error))?;
+        judging(history.len());
         let own_run = matches!(history.origin, Origin::Records(_));
         let start = Instant::now();
         let report = ::check::check(&history, model, &Options { own_run, ..self.question.options.clone() });
         Ok(Judged { path: path.to_path_buf(), report, seconds: start.elapsed().as_secs_f64(), skipped: None })
     }
 
-    fn judge_import(&self, path: &Path) -> Result<Judged, Exit> {
+    fn judge_import(&self, path: &Path, judging: &dyn Fn(usize)) -> Result<Judged, Exit> {
         let import = import::open(path, &self.import).map_err(|error| history_failed(&error))?;
         let workload = match self.workload {
             Some(workload) => workload,
             None => recognised(&import).map_err(|message| told(path, Exit::Usage, &message))?,
         };
+        judging(import.events.len());
         let start = Instant::now();
         let report = workload.judge(&import.events, &self.question).map_err(|refusal| match refusal {
             Refusal::Malformed(wrong) => history_failed(&import.malformed(wrong)),
@@ -150,8 +179,12 @@ fn is_verdict(exit: Exit) -> bool {
 }
 
 /// A file that cannot be read weighs more than any verdict: the question was not answered.
-fn hardest(a: Exit, b: Exit) -> Exit {
-    if is_verdict(a) { b } else { a }
+fn worst(a: Exit, b: Exit) -> Exit {
+    match (is_verdict(a), is_verdict(b)) {
+        (true, true) => worse(a, b),
+        (true, false) => b,
+        (false, _) => a,
+    }
 }
 
 struct Judged {
@@ -187,6 +220,19 @@ struct Witness<'a> {
 }
 
 impl Judged {
+    /// What a limit left undecided, before it was known what was to be decided.
+    fn not(path: &Path, reason: String) -> Judged {
+        let verdict = Verdict::unknown(reason);
+        let report = Report { model: "", verdict, anomalies: Vec::new(), broken: 0, operations: 0, order: None };
+        Judged { path: path.to_path_buf(), report, seconds: 0.0, skipped: None }
+    }
+
+    /// Prints it, and says how to exit.
+    fn tell(&self, json: bool) -> Exit {
+        self.print(json);
+        self.exit()
+    }
+
     fn exit(&self) -> Exit {
         crate::exit_of(self.report.verdict.exit_code())
     }
@@ -195,6 +241,10 @@ impl Judged {
         if json {
             let text = serde_json::to_string(&self.line()).expect("plain data serialises");
             println!("{text}");
+            return;
+        }
+        if self.report.model.is_empty() {
+            println!("{}: {}", self.path.display(), self.report.verdict);
             return;
         }
         let operations = base::units::show_count(self.report.operations as u64);

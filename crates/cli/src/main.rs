@@ -21,6 +21,7 @@ mod check;
 mod compare;
 mod exit;
 mod list;
+mod memory;
 mod new;
 mod node;
 mod reference;

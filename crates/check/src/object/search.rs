@@ -17,8 +17,8 @@ where
 {
     let mut findings = Findings::default();
     let keys = by_key(history);
+    options.limit.expect(history.len() as u64);
     for (done, (key, places)) in keys.iter().enumerate() {
-        options.limit.progress(done as u64, keys.len() as u64);
         if let Some(reason) = options.limit.exceeded() {
             findings.undecided(format!("{reason}; {done} of {} keys are decided", keys.len()));
             break;

@@ -104,6 +104,7 @@ pub fn linearize<M: SequentialModel>(model: &M, operations: &[IntervalOf<M>], bu
         if let Err(reason) = search.complete(operation) {
             return Linearized::Undecided { from, at, reason };
         }
+        budget.limit.advance(1);
         if search.frontier.is_empty() {
             return Linearized::Contradiction { at, operation };
         }
@@ -280,6 +281,9 @@ impl<'a, M: SequentialModel> Search<'a, M> {
                 continue;
             };
             let config = self.observe(config);
+            if self.seen.is_full() && !self.limit.reserve(self.seen.growth()) {
+                return Err(self.limit.exceeded().unwrap_or("there is no room for more configurations"));
+            }
             if !self.seen.insert(&config, self.reads, self.loose(), &self.used) {
                 continue;
             }
@@ -523,6 +527,17 @@ impl Seen {
     fn clear(&mut self) {
         self.first.clear();
         self.chain.clear();
+    }
+
+    /// Whether the next configuration needs new memory.
+    fn is_full(&self) -> bool {
+        self.chain.len() == self.chain.capacity()
+    }
+
+    /// Bytes that it then takes: the chain doubles, and the map and the lists of configurations grow with it.
+    fn growth(&self) -> u64 {
+        let each = size_of::<Known>() + 2 * size_of::<((u128, u32), u32)>() + 2 * size_of::<Config>();
+        (self.chain.len() * each) as u64
     }
 
     /// False: a configuration like this, or a better one, is known. `loose`: the slots that need not agree.

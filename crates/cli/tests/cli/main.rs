@@ -8,5 +8,6 @@ mod cleanup;
 mod commands;
 mod compare;
 mod green;
+mod limits;
 mod own;
 mod plans;

@@ -1,0 +1,92 @@
+//! `assize check --time-limit` and `--memory-limit`: they hold, and say what is known.
+
+use std::fmt::Write as _;
+use std::time::{Duration, Instant};
+
+use base::Rng;
+
+use crate::bench::{Bench, Ended};
+
+/// One register, a hundred clients that all overlap and write five values: far too hard for any search.
+fn hard() -> String {
+    let (mut rng, mut lines) = (Rng::new(base::Seed(1)), String::new());
+    for round in 0..4 {
+        for process in 0..100 {
+            let (sent, done) = (round * 1000 + rng.below(100), round * 1000 + 850 + rng.below(450));
+            let (expected, value) = (rng.below(5), rng.below(5));
+            let what = match rng.below(4) {
+                0 => "\"f\":\"read\"".to_string(),
+                1 => "\"f\":\"write\"".to_string(),
+                _ => format!("\"f\":\"cas\",\"expected\":{expected}"),
+            };
+            let _ = writeln!(
+                lines,
+                "{{\"process\":{process},{what},\"key\":0,\"value\":{value},\"sent\":{sent},\"done\":{done},\"outcome\":\"ok\"}}"
+            );
+        }
+    }
+    lines
+}
+
+/// Ends the command, and says the most memory it used, in bytes.
+#[expect(clippy::zombie_processes, reason = "it is waited for by `wait4`, which tells the memory")]
+fn peak(bench: &Bench, arguments: &[&str]) -> (Ended, u64) {
+    let out = std::fs::File::create(bench.path("out")).expect("a file");
+    let child = bench.command(arguments).stdout(out).spawn().expect("the binary runs");
+    let (mut status, mut usage) = (0, std::mem::MaybeUninit::<libc::rusage>::zeroed());
+    // SAFETY: the child is ours and nobody else waits for it; both pointers are to values that live through the call.
+    let waited = unsafe { libc::wait4(child.id() as i32, &mut status, 0, usage.as_mut_ptr()) };
+    assert_eq!(waited, child.id() as i32);
+    // SAFETY: zeros are a `rusage`, and the call has filled it.
+    let most = unsafe { usage.assume_init() }.ru_maxrss as u64 * 1024;
+    let out = std::fs::read_to_string(bench.path("out")).expect("its output");
+    (Ended { code: libc::WEXITSTATUS(status), out, err: String::new() }, most)
+}
+
+#[test]
+fn a_time_limit_stops_a_hard_search_with_what_is_known() {
+    let bench = Bench::new();
+    bench.write("hard.jsonl", &hard());
+    let began = Instant::now();
+    let ended = bench.assize(&["check", "--time-limit", "1s", "hard.jsonl", "hard.jsonl"]).expect(2);
+    // It takes 1.01 s; this machine may be busy.
+    assert!(began.elapsed() < Duration::from_secs(5), "{:?}", began.elapsed());
+    let lines: Vec<&str> = ended.out.lines().collect();
+    assert_eq!(lines.len(), 2, "{}", ended.out);
+    assert!(lines[0].contains("the time limit of 1s was reached"), "{}", lines[0]);
+    let known = ["it is consistent up to there", "% done"];
+    assert!(known.iter().any(|known| lines[0].contains(known)), "{}", lines[0]);
+    assert!(lines[1].contains("the time limit of 1s was reached: not begun"), "{}", lines[1]);
+}
+
+#[test]
+fn a_memory_limit_holds_for_a_search() {
+    let bench = Bench::new();
+    bench.write("hard.jsonl", &hard());
+    let (ended, most) = peak(&bench, &["check", "--memory-limit", "60MB", "hard.jsonl"]);
+    let ended = ended.expect(2);
+    assert!(ended.out.contains("the memory limit of 60MB"), "{}", ended.out);
+    assert!(ended.out.contains("it is consistent up to there"), "{}", ended.out);
+    assert!(most < 66_000_000, "{most} bytes");
+    assert!(most > 30_000_000, "{most} bytes: it was stopped long before it had to be");
+}
+
+#[test]
+fn a_memory_limit_holds_for_one_big_request() {
+    let bench = Bench::new();
+    // Nothing of the file is on disk, but all of it would be in memory.
+    std::fs::File::create(bench.path("big.jsonl")).and_then(|file| file.set_len(1 << 30)).expect("a sparse file");
+    let (ended, most) = peak(&bench, &["check", "--memory-limit", "50MB", "--json", "big.jsonl"]);
+    let line = &ended.expect(2).json()[0];
+    assert_eq!(line["verdict"], "unknown");
+    let reason = line["reason"].as_str().expect("a reason");
+    assert!(reason.contains("the memory limit of 50MB leaves no room for 1073 MB more: reading big.jsonl"), "{reason}");
+    assert!(most < 55_000_000, "{most} bytes");
+}
+
+#[test]
+fn limits_are_read_as_quantities() {
+    let bench = Bench::new();
+    bench.assize(&["check", "--time-limit", "10", "x"]).expect(64);
+    bench.assize(&["check", "--memory-limit", "much", "x"]).expect(64);
+}
