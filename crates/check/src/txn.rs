@@ -5,6 +5,7 @@
 //! - [`schedule`]: an order that explains every read proves all levels at once, in linear time; what follows is for histories without one.
 //! - [`append`]: what list-append transactions say about the order of versions; [`register`]: the same of registers; [`facts`]: the form in which a workload says it.
 //! - [`graph`]: dependencies and how far they can be ordered; [`cycles`]: what stands in the way.
+//! - [`solve`]: a search for the order of versions where the data does not tell it.
 //! - [`weak`]: read committed, read atomic and causal consistency without the order of versions.
 //! - [`explain`]: a cycle in sentences; [`picture`]: as an SVG.
 
@@ -18,6 +19,7 @@ pub mod level;
 pub mod picture;
 pub mod register;
 pub mod schedule;
+pub mod solve;
 pub mod weak;
 
 use std::collections::BTreeMap;
@@ -136,24 +138,56 @@ fn search(transactions: &Transactions, options: &Options) -> TxnReport {
                 reads = Some(append::reads(transactions, &facts));
             }
             let cycles = cycles::cycles(transactions, &facts.live, &placed, &facts.edges, limit);
-            undecided = cycles.undecided;
+            let gave_up = |class: Class| format!("the search for {} ran out of its budget", class.name());
+            undecided = cycles.undecided.into_iter().map(|(class, variant)| (class, variant, gave_up(class))).collect();
             for found in cycles.found {
                 note_cycle(transactions, &mut facts, found);
             }
         }
     }
     // An order with every version in its place proves the weak levels too.
-    if let Some(reads) = reads.filter(|_| order.is_none() || facts.unordered.is_some()) {
-        weak_levels(transactions, &mut facts, &reads, lists, limit);
+    if let Some(reads) = reads.as_ref().filter(|_| order.is_none() || facts.unordered.is_some()) {
+        weak_levels(transactions, &mut facts, reads, lists, limit);
     }
+    let open = facts.unordered.is_some() || facts.loose && order.is_none();
     let stopped = limit.exceeded().filter(|_| order.is_none() || facts.unordered.is_some());
+    if open && facts.ambiguous.is_none() {
+        let data = match &reads {
+            Some(reads) if !lists => solve::Data::of_registers(&facts, reads),
+            _ => solve::Data::of_lists(transactions, &facts),
+        };
+        order = unordered(transactions, &mut facts, &data, &mut undecided, options);
+    }
     report(transactions, facts, Undecided { classes: undecided, stopped }, order)
 }
+
+/// The levels that need the order of versions where it is not known: a search for one. An order of transactions if it keeps real time.
+fn unordered(
+    transactions: &Transactions,
+    facts: &mut Facts,
+    data: &solve::Data,
+    undecided: &mut Vec<(Class, Variant, String)>,
+    options: &Options,
+) -> Option<Vec<u32>> {
+    let broken = |level: &Level| facts.counts.keys().any(|(class, variant)| level.forbids(*class, *variant));
+    let levels: Vec<&'static Level> = LEVELS.iter().filter(|level| !broken(level)).collect();
+    let effort = solve::Effort { steps: options.budget as u64 * STEPS, limit: options.limit.clone() };
+    let decided = solve::decide(transactions, data, &levels, &effort);
+    for (form, variant, anomaly) in decided.broken {
+        facts.counts.insert((form.class(), variant), 1);
+        facts.direct.push(anomaly);
+    }
+    undecided.extend(decided.unknown);
+    decided.order
+}
+
+/// Steps of a search for an order of versions, for each unit of [`Options::budget`]: seconds rather than minutes by default.
+const STEPS: u64 = 1000;
 
 /// What was not decided.
 #[derive(Default)]
 struct Undecided {
-    classes: Vec<(Class, Variant)>,
+    classes: Vec<(Class, Variant, String)>,
     /// Why the check was stopped.
     stopped: Option<&'static str>,
 }
@@ -203,7 +237,6 @@ fn report(transactions: &Transactions, facts: Facts, undecided: Undecided, order
     let mut anomalies = facts.direct;
     anomalies.sort_by_key(|anomaly| (anomaly.class, anomaly.variant));
     let broken: Vec<(Class, Variant)> = facts.counts.keys().copied().collect();
-    let stuck = order.is_none();
     let decide = |level: &'static Level| {
         if broken.iter().any(|(class, variant)| level.forbids(*class, *variant)) {
             return Verdict::Invalid;
@@ -214,18 +247,10 @@ fn report(transactions: &Transactions, facts: Facts, undecided: Undecided, order
         if let Some(reason) = &facts.ambiguous {
             return Verdict::unknown(reason.clone());
         }
-        if let Some((class, _)) = undecided.classes.iter().find(|(class, variant)| level.forbids(*class, *variant)) {
-            return Verdict::unknown(format!("the search for {} ran out of its budget", class.name()));
+        match undecided.classes.iter().find(|(class, variant, _)| level.forbids(*class, *variant)) {
+            Some((.., reason)) => Verdict::unknown(reason.clone()),
+            None => Verdict::Valid,
         }
-        // Without any cycle in the level's graph its transactions have an order, and with it every version.
-        let cycles = || broken.iter().any(|(_, variant)| *variant <= level.variant());
-        if stuck && facts.loose && level.forbids(Class::LostUpdate, Variant::Plain) && cycles() {
-            return Verdict::unknown("several appends to one key were never read, so their order is not known");
-        }
-        if let Some(reason) = facts.unordered.as_ref().filter(|_| needs_versions(level)) {
-            return Verdict::unknown(reason.clone());
-        }
-        Verdict::Valid
     };
     let levels = LEVELS.iter().map(|level| (level, decide(level))).collect();
     let name =
@@ -233,12 +258,6 @@ fn report(transactions: &Transactions, facts: Facts, undecided: Undecided, order
     let counts = facts.counts.iter().map(|(what, count)| (name(*what), *count)).collect();
     let clean = broken.is_empty();
     TxnReport { levels, anomalies, counts, transactions: transactions.len(), order: order.filter(|_| clean) }
-}
-
-/// Whether a level cannot be decided by who read from whom alone.
-fn needs_versions(level: &Level) -> bool {
-    let classes = [Class::LostUpdate, Class::PrefixCycle];
-    classes.iter().any(|class| level.forbids(*class, Variant::Plain)) || level.variant() == Variant::Realtime
 }
 
 /// Whether any transaction works on lists, rather than registers.

@@ -4,7 +4,7 @@ use base::{Rng, Seed};
 use check::Verdict;
 use check::txn::check_transactions;
 use history::txn::Transactions;
-use testkit::brute_txn::{Axiom, Keep, Shape, axiomatic, random_transactions, serializable, snapshot};
+use testkit::brute_txn::{Axiom, Keep, Shape, axiomatic, parallel, random_transactions, serializable, snapshot};
 
 const LISTS: Shape = Shape {
     transactions: 4,
@@ -45,6 +45,23 @@ const SESSIONS: &[(&str, Definition)] = &[
     ("strong-snapshot-isolation", |h| snapshot(h, Keep::RealTime, true)),
     ("prefix", |h| snapshot(h, Keep::Sessions, false)),
 ];
+
+/// Where the order of versions is searched for.
+const SEARCHED: &[(&str, Definition)] = &[
+    ("serializable", |h| serializable(h, Keep::Nothing) && axiomatic(h, Axiom::Causal)),
+    ("strong-session-serializable", |h| serializable(h, Keep::Sessions)),
+    ("strict-serializable", |h| serializable(h, Keep::RealTime)),
+    ("snapshot-isolation", |h| snapshot(h, Keep::Nothing, true) && axiomatic(h, Axiom::Causal)),
+    ("strong-session-snapshot-isolation", |h| snapshot(h, Keep::Sessions, true)),
+    ("strong-snapshot-isolation", |h| snapshot(h, Keep::RealTime, true)),
+    ("prefix", |h| snapshot(h, Keep::Sessions, false)),
+    ("parallel-snapshot-isolation", |h| parallel(h, Keep::Sessions)),
+];
+
+#[test]
+fn blind_writes_agree_with_the_definitions() {
+    agree(Shape { lists: false, lies: 0.25, ..LISTS }, "blind writes", 4_000, SEARCHED);
+}
 
 #[test]
 fn registers_agree_with_the_axioms() {

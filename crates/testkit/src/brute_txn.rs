@@ -1,14 +1,17 @@
 //! Isolation levels decided from their definitions, by trying every schedule or every commit order. Only for a handful of transactions.
 //!
 //! Serializability (Papadimitriou, 1979) and snapshot isolation (Berenson et al., 1995; prefix consistency is the same without
-//! the conflict rule) replay schedules; read committed, read atomic and causal consistency are the axioms of Biswas & Enea (2019).
+//! the conflict rule) replay schedules; parallel snapshot isolation tries every visibility; read committed, read atomic and causal consistency are the axioms of Biswas & Enea (2019).
 
 use std::collections::BTreeMap;
 
 use history::Outcome;
 use history::txn::{INITIAL, Kind, Micro, NEVER, Transactions, UNREAD};
 
+mod parallel;
 mod random;
+
+pub use parallel::parallel;
 
 pub use random::{Shape, random_transactions};
 

@@ -111,7 +111,7 @@ pub struct TxnAnomaly {
     pub variant: Variant,
     /// The reason in sentences.
     pub story: Vec<String>,
-    /// The transactions of the witness: of a cycle, in its order.
+    /// The transactions of the witness: first those of a cycle, in its order.
     pub transactions: Vec<u32>,
     /// The edges of the cycle, between transactions; empty if the anomaly is none.
     pub cycle: Vec<Edge>,

@@ -16,10 +16,9 @@ pub struct Facts {
     pub counts: std::collections::BTreeMap<(Class, Variant), usize>,
     /// Why nothing can be called valid, if so: the data does not determine who wrote what.
     pub ambiguous: Option<String>,
-    /// Why levels that need the order of versions cannot be called valid, if so.
+    /// Why the order of versions is not known, if so: then it is searched for.
     pub unordered: Option<String>,
-    /// Why levels between read committed and serializable cannot be called valid if there is any cycle: some versions
-    /// that nobody read have no known order.
+    /// Some versions that nobody read have no known order: it is searched for if there is any cycle.
     pub loose: bool,
 }
 

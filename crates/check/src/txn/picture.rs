@@ -20,7 +20,8 @@ const STYLE: &str = "\
 
 /// Draws the witness of an anomaly.
 pub fn svg(transactions: &Transactions, anomaly: &TxnAnomaly) -> String {
-    let count = anomaly.transactions.len();
+    // A witness can have transactions beside the cycle's: those are only listed.
+    let count = anomaly.cycle.len();
     let radius = if anomaly.cycle.is_empty() { 0.0 } else { 90.0_f64.max(26.0 * count as f64).min(300.0) };
     let top = 50.0 + if radius > 0.0 { 2.0 * radius + 70.0 } else { 0.0 };
     let lines: Vec<String> = if anomaly.cycle.is_empty() {
@@ -50,7 +51,7 @@ pub fn svg(transactions: &Transactions, anomaly: &TxnAnomaly) -> String {
 }
 
 fn ring(out: &mut String, transactions: &Transactions, anomaly: &TxnAnomaly, radius: f64) {
-    let count = anomaly.transactions.len();
+    let count = anomaly.cycle.len();
     let centre = (WIDTH / 2.0, 70.0 + radius);
     let at = |i: f64, r: f64| {
         let angle = std::f64::consts::TAU * i / count as f64 - std::f64::consts::FRAC_PI_2;
@@ -78,7 +79,7 @@ fn ring(out: &mut String, transactions: &Transactions, anomaly: &TxnAnomaly, rad
             kind = kind.name(),
         );
     }
-    for (i, t) in anomaly.transactions.iter().enumerate() {
+    for (i, t) in anomaly.transactions.iter().take(count).enumerate() {
         let (x, y) = at(i as f64, radius);
         let _ = write!(
             out,

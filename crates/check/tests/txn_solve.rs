@@ -1,0 +1,151 @@
+//! Why a history whose versions have no known order breaks a level: what is told, and that it stands alone.
+
+use check::txn::check_transactions;
+use expect_test::{Expect, expect};
+use history::txn::notation;
+
+/// The anomalies that a level forbids, in words.
+fn tells(drawing: &str, level: &str, expected: &Expect) {
+    let history = notation(drawing);
+    let report = check_transactions(&history);
+    let mut told = format!("{level}: {}\n", report.verdict(level));
+    let level = check::txn::Level::find(level).expect("a level");
+    for anomaly in report.anomalies.iter().filter(|found| level.forbids(found.class, found.variant)) {
+        told += &format!("{}\n", anomaly.name());
+        anomaly.story.iter().for_each(|line| told += &format!("  {line}\n"));
+    }
+    expected.assert_eq(&told);
+}
+
+#[test]
+fn blind_writes_that_were_seen_in_both_orders() {
+    tells(
+        "p0: (x:=1)\n\
+         p1: (x:=2)\n\
+         p2:       (x=1) (x=2)\n\
+         p3:       (x=2) (x=1)",
+        "strong-session-serializable",
+        &expect![[r#"
+            strong-session-serializable: invalid
+            causal-violation
+              T0 (process 0): write x 1
+              T1 (process 1): write x 2
+              T0 must precede T1: x had 1 of T0 before 2 of T1
+              T1 must precede T0: x had 2 of T1 before 1 of T0
+              so T0 before T1 before T0: no order is left
+            G-single-process
+              T0 (process 0): write x 1
+              T1 (process 1): write x 2
+              T2 (process 2): read x 1
+              T3 (process 3): read x 2
+              T4 (process 2): read x 2
+              T5 (process 3): read x 1
+              x had the version of T0 before that of T1, because T4 read the latter, and T0 before T2 before T4
+              x had the version of T1 before that of T0, because T5 read the latter, and T1 before T3 before T5
+              T1 must precede T0: x had 2 of T1 before 1 of T0
+              T0 must precede T1: x had 1 of T0 before 2 of T1
+              so T1 before T0 before T1: no order is left
+        "#]],
+    );
+}
+
+#[test]
+fn a_long_fork_of_blind_writes() {
+    tells(
+        "p0: (x:=1)\n\
+         p1: (y:=1)\n\
+         p2:       (x=1 y=nil)\n\
+         p3:       (x=nil y=1)",
+        "snapshot-isolation",
+        &expect![[r#"
+            snapshot-isolation: invalid
+            G-nonadjacent
+              T2 (process 2): read x 1, read y nil
+              T1 (process 1): write y 1
+              T3 (process 3): read x nil, read y 1
+              T0 (process 0): write x 1
+              T2 must precede T1: T2 read y = nil, without 1 of T1
+              T1 must precede T3: T3 read y = 1, where 1 is of T1
+              T3 must precede T0: T3 read x = nil, without 1 of T0
+              T0 must precede T2: T2 read x = 1, where 1 is of T0
+              so T2 before T1 before T3 before T0 before T2: no order is left
+        "#]],
+    );
+}
+
+#[test]
+fn two_cases_that_both_end_in_a_cycle() {
+    tells(
+        "p0: (x:=1 y:=1)\n\
+         p1: (x:=2 z:=1)\n\
+         p2:  (x=1 z=nil z:=2)   (y=nil)\n\
+         p3:  (x=2 y=nil y:=3)",
+        "serializable",
+        &expect![[r#"
+            serializable: invalid
+            causal-violation
+              T0 (process 0): write x 1, write y 1
+              T4 (process 2): read y nil
+              T0 must precede T4: process 0 ran T0 first
+              T4 must precede T0: T4 read y = nil, without 1 of T0
+              so T0 before T4 before T0: no order is left
+            G-single
+              T0 (process 0): write x 1, write y 1
+              T1 (process 1): write x 2, write z 1
+              T2 (process 2): read x 1, read z nil, write z 2
+              T3 (process 3): read x 2, read y nil, write y 3
+              Suppose that z had the version of T2 before that of T1:
+                T0 must precede T2: T2 read x = 1, where 1 is of T0
+                T2 must precede T1: z had 2 of T2 before 1 of T1
+                T1 must precede T3: T3 read x = 2, where 2 is of T1
+                T3 must precede T0: T3 read y = nil, without 1 of T0
+                so T0 before T2 before T1 before T3 before T0: no order is left
+              Suppose instead that z had the version of T1 before that of T2:
+                T1 must precede T2: z had 1 of T1 before 2 of T2
+                T2 must precede T1: T2 read z = nil, without 1 of T1
+                so T1 before T2 before T1: no order is left
+            G-nonadjacent
+              T2 (process 2): read x 1, read z nil, write z 2
+              T1 (process 1): write x 2, write z 1
+              T3 (process 3): read x 2, read y nil, write y 3
+              T0 (process 0): write x 1, write y 1
+              T2 must precede T1: T2 read z = nil, without 1 of T1
+              T1 must precede T3: T3 read x = 2, where 2 is of T1
+              T3 must precede T0: T3 read y = nil, without 1 of T0
+              T0 must precede T2: T2 read x = 1, where 1 is of T0
+              so T2 before T1 before T3 before T0 before T2: no order is left
+        "#]],
+    );
+}
+
+#[test]
+fn writers_of_one_key_that_overlap() {
+    tells(
+        "p0: (x=nil y:=1 z:=1)\n\
+         p1: (y=nil x:=1 z:=2)",
+        "snapshot-isolation",
+        &expect![[r#"
+            snapshot-isolation: invalid
+            G-single
+              T0 (process 0): read x nil, write y 1, write z 1
+              T1 (process 1): read y nil, write x 1, write z 2
+              Suppose that z had the version of T0 before that of T1:
+                T0 must precede T1: z had 1 of T0 before 2 of T1
+                T1 must precede T0: T1 read y = nil, without 1 of T0
+                so T0 before T1 before T0: no order is left
+              Suppose instead that z had the version of T1 before that of T0:
+                T1 must precede T0: z had 2 of T1 before 1 of T0
+                T0 must precede T1: T0 read x = nil, without 1 of T1
+                so T1 before T0 before T1: no order is left
+            G-nonadjacent
+              T0 (process 0): read x nil, write y 1, write z 1
+              T1 (process 1): read y nil, write x 1, write z 2
+              T0 read x before anyone had written to it, so it must precede T1
+              T1 read y before anyone had written to it, so it must precede T0
+              z had the version of T1 before that of T0, because T1 before T0
+              T1 must precede T0: z had 2 of T1 before 1 of T0
+              T0 must precede T1: T0 read x = nil, without 1 of T1
+              so T1 before T0 before T1: no order is left
+        "#]],
+    );
+}
