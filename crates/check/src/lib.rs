@@ -23,6 +23,7 @@ pub mod picture;
 pub mod register;
 mod report;
 pub mod sequential;
+mod sort;
 pub mod stream;
 pub mod txn;
 mod verdict;

@@ -9,21 +9,25 @@
 pub mod bank;
 pub mod counter;
 pub mod delivery;
+mod element;
 pub mod log;
 pub mod long_fork;
 pub mod model;
+mod part;
 pub mod queue;
 mod search;
 pub mod set;
 mod tell;
 pub mod unique_ids;
+mod values;
 
-use history::object::{Call, Objects};
+use history::object::Objects;
 
 use crate::model::Options;
 use crate::report::{Anomaly, AnomalyKind, Report};
 use crate::verdict::Verdict;
 
+pub(crate) use part::{Part, each_key};
 pub(crate) use search::by_search;
 pub use search::linearizable;
 pub use tell::sentence;
@@ -115,8 +119,14 @@ impl Findings {
         self.undecided.push(reason);
     }
 
+    /// Whether no contradiction was found.
     pub(crate) fn is_empty(&self) -> bool {
         self.found.is_empty()
+    }
+
+    /// Whether no contradiction was found and all was decided.
+    pub(crate) fn is_clean(&self) -> bool {
+        self.found.is_empty() && self.undecided.is_empty()
     }
 
     pub(crate) fn extend(&mut self, other: Findings) {
@@ -166,18 +176,4 @@ fn with_names(history: &Objects, text: String) -> String {
     let low = text.split(|c: char| c != '-' && !c.is_ascii_digit()).filter(|word| word.starts_with("-9223372036854"));
     let numbers: Vec<i64> = low.filter_map(|word| word.parse().ok()).collect();
     numbers.into_iter().fold(text.clone(), |text, number| text.replace(&number.to_string(), &history.show(number)))
-}
-
-/// The operations of each key, in order.
-pub(crate) fn by_key(history: &Objects) -> Vec<(u32, Vec<usize>)> {
-    let mut keys: std::collections::BTreeMap<u32, Vec<usize>> = std::collections::BTreeMap::new();
-    for (i, call) in history.calls.iter().enumerate() {
-        keys.entry(call.key).or_default().push(i);
-    }
-    keys.into_iter().collect()
-}
-
-/// The operations that may have happened, with their places.
-pub(crate) fn happened<'a>(history: &'a Objects, places: &'a [usize]) -> impl Iterator<Item = (usize, &'a Call)> {
-    places.iter().map(|&i| (i, &history.calls[i])).filter(|(_, call)| call.may_have_happened())
 }

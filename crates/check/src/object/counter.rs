@@ -9,7 +9,7 @@ use history::object::{Action, NOTHING, Objects};
 
 use super::model::Counter;
 use super::search::decide as search;
-use super::{Exactness, Findings, Object, by_key, happened};
+use super::{Exactness, Findings, Object, Part, each_key};
 use crate::model::Options;
 
 /// A counter.
@@ -25,7 +25,7 @@ pub static COUNTER: Object = Object {
     name: "counter",
     summary: "a read is at least what had been added before it began and at most what could have been before it ended (Jepsen's counter)",
     exactness: Exactness::Conditions,
-    decide: |history, _| each_key(history, bounds),
+    decide: |history, options| each_key(history, options, bounds),
 };
 
 /// A counter that may lag: only reads after all additions count.
@@ -33,36 +33,28 @@ pub static PN_COUNTER: Object = Object {
     name: "pn-counter",
     summary: "a read after all additions is the sum of all acknowledged and some of the unknown ones",
     exactness: Exactness::Conditions,
-    decide: |history, _| each_key(history, converged),
+    decide: |history, options| each_key(history, options, converged),
 };
 
-fn each_key(history: &Objects, judge: fn(&Objects, &[usize], u32, &mut Findings)) -> Findings {
-    let mut findings = Findings::default();
-    by_key(history).into_iter().for_each(|(key, places)| judge(history, &places, key, &mut findings));
-    findings
-}
-
 fn linearizable(history: &Objects, options: &Options) -> Findings {
-    let mut findings = Findings::default();
-    for (key, places) in by_key(history) {
-        let mut of_key = Findings::default();
-        bounds(history, &places, key, &mut of_key);
-        if of_key.is_empty() && counts_by_one(history, &places) {
-            reads_in_order(history, &places, key, &mut of_key);
-        } else if of_key.is_empty() {
-            of_key = search(history, &places, key, options, &Counter, false);
+    each_key(history, options, |part| {
+        let findings = bounds(part);
+        if !findings.is_empty() {
+            findings
+        } else if counts_by_one(part) {
+            reads_in_order(part)
+        } else {
+            search(part, options, &Counter, false)
         }
-        findings.extend(of_key);
-    }
-    findings
+    })
 }
 
-fn counts_by_one(history: &Objects, places: &[usize]) -> bool {
+fn counts_by_one(part: Part<'_>) -> bool {
     let plain = |call: &history::object::Call| match call.action {
         Action::Add => call.argument == 1 && call.result == NOTHING,
         action => action == Action::Read,
     };
-    happened(history, places).all(|(_, call)| plain(call))
+    part.happened().all(|(_, call)| plain(call))
 }
 
 /// Sums of what had been added by some time, in order of time.
@@ -93,16 +85,17 @@ impl Sums {
     }
 }
 
-fn bounds(history: &Objects, places: &[usize], key: u32, findings: &mut Findings) {
+fn bounds(part: Part<'_>) -> Findings {
+    let mut findings = Findings::default();
     let added = |sign: i64, end: bool| {
-        let of_sign = happened(history, places).filter(move |(_, call)| {
+        let of_sign = part.happened().filter(move |(_, call)| {
             call.action == Action::Add && call.argument.signum() == sign && (call.is_ok() || !end)
         });
         Sums::of(of_sign.map(|(_, call)| (if end { call.completed } else { call.invoked }, call.argument)).collect())
     };
     let (more_begun, more_ended, less_begun, less_ended) =
         (added(1, false), added(1, true), added(-1, false), added(-1, true));
-    for (i, call) in happened(history, places) {
+    for (i, call) in part.happened() {
         if call.action != Action::Read || !call.is_ok() || call.result == NOTHING {
             continue;
         }
@@ -111,16 +104,19 @@ fn bounds(history: &Objects, places: &[usize], key: u32, findings: &mut Findings
         let value = i128::from(call.result);
         if value < low {
             let because = format!("at least {low} had certainly been added before, and {value} was read");
-            findings.add("counter too low", format!("key {key}"), because, [i]);
+            findings.add("counter too low", part.name(), because, [i]);
         } else if value > high {
             let because = format!("at most {high} can have been added by then, and {value} was read");
-            findings.add("counter too high", format!("key {key}"), because, [i]);
+            findings.add("counter too high", part.name(), because, [i]);
         }
     }
+    findings
 }
 
-fn reads_in_order(history: &Objects, places: &[usize], key: u32, findings: &mut Findings) {
-    let mut reads: Vec<(i64, usize)> = happened(history, places)
+fn reads_in_order(part: Part<'_>) -> Findings {
+    let (history, mut findings) = (part.history, Findings::default());
+    let mut reads: Vec<(i64, usize)> = part
+        .happened()
         .filter(|(_, call)| call.action == Action::Read && call.is_ok())
         .map(|(i, call)| (call.result, i))
         .collect();
@@ -130,19 +126,22 @@ fn reads_in_order(history: &Objects, places: &[usize], key: u32, findings: &mut 
         let call = &history.calls[i];
         if let Some((less, late)) = latest.filter(|(_, late)| call.completed < history.calls[*late].invoked) {
             let because = format!("the counter only grows, but {value} had been read before the read of {less} began");
-            return findings.add("counter went back", format!("key {key}"), because, [i, late]);
+            findings.add("counter went back", part.name(), because, [i, late]);
+            return findings;
         }
         if latest.is_none_or(|(_, late)| history.calls[late].invoked < call.invoked) {
             latest = Some((value, i));
         }
     }
+    findings
 }
 
 /// Most sums that are told apart; with more, only least and greatest count.
 const SUMS: usize = 1 << 16;
 
-fn converged(history: &Objects, places: &[usize], key: u32, findings: &mut Findings) {
-    let adds = || happened(history, places).filter(|(_, call)| call.action == Action::Add);
+fn converged(part: Part<'_>) -> Findings {
+    let mut findings = Findings::default();
+    let adds = || part.happened().filter(|(_, call)| call.action == Action::Add);
     let quiet = adds().filter(|(_, call)| call.is_ok()).map(|(_, call)| call.completed).max().unwrap_or(0);
     let certain: i128 = adds().filter(|(_, call)| call.is_ok()).map(|(_, call)| i128::from(call.argument)).sum();
     let mut sums: Option<std::collections::BTreeSet<i128>> = Some([certain].into());
@@ -154,7 +153,7 @@ fn converged(history: &Objects, places: &[usize], key: u32, findings: &mut Findi
             .map(|sums| sums.iter().flat_map(|&sum| [sum, sum + amount]).collect())
             .filter(|s: &std::collections::BTreeSet<_>| s.len() <= SUMS);
     }
-    for (i, call) in happened(history, places) {
+    for (i, call) in part.happened() {
         if call.action != Action::Read || !call.is_ok() || call.invoked < quiet {
             continue;
         }
@@ -164,7 +163,8 @@ fn converged(history: &Objects, places: &[usize], key: u32, findings: &mut Findi
             let because = format!(
                 "all acknowledged additions make {certain}, and {value} cannot come of it and the unknown ones"
             );
-            findings.add("wrong sum", format!("key {key}"), because, [i]);
+            findings.add("wrong sum", part.name(), because, [i]);
         }
     }
+    findings
 }

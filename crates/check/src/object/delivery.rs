@@ -2,9 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use history::object::{Action, NOTHING, Objects};
+use history::object::{Action, NOTHING};
 
-use super::{Exactness, Findings, Object, by_key};
+use super::{Exactness, Findings, Object, Part, each_key};
 use crate::model::Options;
 
 /// A queue that may deliver a value more than once, in the order of each producer.
@@ -12,7 +12,7 @@ pub static AT_LEAST_ONCE_QUEUE: Object = Object {
     name: "at-least-once-queue",
     summary: "every acknowledged value is delivered at least once, nothing else is, and first deliveries keep each producer's order",
     exactness: Exactness::Conditions,
-    decide: |history, _: &Options| judge(history, true),
+    decide: |history, options: &Options| each_key(history, options, |part| judge(part, true)),
 };
 
 /// Jepsen's `total-queue`: what goes in comes out, once all is drained.
@@ -20,7 +20,7 @@ pub static TOTAL_QUEUE: Object = Object {
     name: "total-queue",
     summary: "every acknowledged value is dequeued, and nothing is that nobody tried to enqueue (Jepsen's total-queue)",
     exactness: Exactness::Conditions,
-    decide: |history, _: &Options| judge(history, false),
+    decide: |history, options: &Options| each_key(history, options, |part| judge(part, false)),
 };
 
 #[derive(Default)]
@@ -30,36 +30,35 @@ struct Value {
     deliveries: Vec<usize>,
 }
 
-fn judge(history: &Objects, in_order: bool) -> Findings {
-    let mut findings = Findings::default();
-    for (key, places) in by_key(history) {
-        let values = gather(history, &places);
-        for (value, Value { enqueues, deliveries }) in &values {
-            let acknowledged = enqueues.iter().find(|&&i| history.calls[i].is_ok());
-            let attempted = enqueues.iter().any(|&i| history.calls[i].may_have_happened());
-            match (acknowledged, deliveries.first()) {
-                (Some(&enqueue), None) => {
-                    let because = format!("{value} was acknowledged, but never came out");
-                    findings.add("lost value", format!("key {key}"), because, [enqueue]);
-                }
-                (None, Some(&delivery)) if !attempted => {
-                    let because = format!("{value} came out, but nobody put it there");
-                    let witness: Vec<usize> = enqueues.iter().copied().chain([delivery]).collect();
-                    findings.add("phantom value", format!("key {key}"), because, witness);
-                }
-                _ => {}
+fn judge(part: Part<'_>, in_order: bool) -> Findings {
+    let (history, mut findings) = (part.history, Findings::default());
+    let values = gather(part);
+    for (value, Value { enqueues, deliveries }) in &values {
+        let acknowledged = enqueues.iter().find(|&&i| history.calls[i].is_ok());
+        let attempted = enqueues.iter().any(|&i| history.calls[i].may_have_happened());
+        match (acknowledged, deliveries.first()) {
+            (Some(&enqueue), None) => {
+                let because = format!("{value} was acknowledged, but never came out");
+                findings.add("lost value", part.name(), because, [enqueue]);
             }
+            (None, Some(&delivery)) if !attempted => {
+                let because = format!("{value} came out, but nobody put it there");
+                let witness: Vec<usize> = enqueues.iter().copied().chain([delivery]).collect();
+                findings.add("phantom value", part.name(), because, witness);
+            }
+            _ => {}
         }
-        if in_order {
-            producers_order(history, key, &values, &mut findings);
-        }
+    }
+    if in_order {
+        producers_order(part, &values, &mut findings);
     }
     findings
 }
 
-fn gather(history: &Objects, places: &[usize]) -> BTreeMap<i64, Value> {
+fn gather(part: Part<'_>) -> BTreeMap<i64, Value> {
+    let history = part.history;
     let mut values: BTreeMap<i64, Value> = BTreeMap::new();
-    for &i in places {
+    for i in part.places.iter().map(|&i| i as usize) {
         let call = &history.calls[i];
         match call.action {
             Action::Enqueue => values.entry(call.argument).or_default().enqueues.push(i),
@@ -78,7 +77,8 @@ fn gather(history: &Objects, places: &[usize]) -> BTreeMap<i64, Value> {
 }
 
 /// The first delivery of a value must not begin after that of the producer's next value has ended.
-fn producers_order(history: &Objects, key: u32, values: &BTreeMap<i64, Value>, findings: &mut Findings) {
+fn producers_order(part: Part<'_>, values: &BTreeMap<i64, Value>, findings: &mut Findings) {
+    let history = part.history;
     let mut producers: BTreeMap<u32, Vec<(u64, usize, usize)>> = BTreeMap::new();
     for Value { enqueues, deliveries } in values.values() {
         let ([enqueue], Some(&first)) =
@@ -101,7 +101,7 @@ fn producers_order(history: &Objects, key: u32, values: &BTreeMap<i64, Value>, f
                     format!("p{producer} sent these in one order, and they were first delivered in the other");
                 findings.add(
                     "reordered",
-                    format!("key {key}, producer p{producer}"),
+                    format!("{}, producer p{producer}", part.name()),
                     because,
                     [before, late, enqueue, delivery],
                 );

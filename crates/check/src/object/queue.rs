@@ -1,27 +1,28 @@
-//! A queue, first in first out, linearizable. `O(n log n)` where every value is enqueued once, otherwise by search.
+//! A queue, first in first out, linearizable. `O(n log n)`, linear on histories nearly in order, where every value is enqueued once;
+//! otherwise by search.
 //!
 //! For a value `v`, its enqueue is `[ei, er]` and its dequeue `[di, dr]` (Abdulla et al., *Efficient linearizability monitoring*, PLDI 2025,
 //! has the bad patterns of completed histories; pending operations are ours):
 //!
 //! - A dequeued value was enqueued, once, and not in the future.
 //! - If the enqueue of `a` ended before that of `b` began, the dequeue of `b` must not end before that of `a` begins.
-//! - If `a` is never dequeued although `b` behind it is, a dequeue of unknown outcome must have taken it, before that of `b`
-//!   ended: each such value needs one of its own (Hall's condition, by sorting).
-//! - A dequeue that found nothing needs an instant at which no value is certainly in the queue.
+//! - A dequeue that found nothing needs an instant at which no value is certainly in the queue: `v` is there from `er` to `di`.
 //!
-//! Which value a dequeue of unknown outcome took is open when there are values left over and dequeues that found nothing: then the
-//! search decides.
+//! Unknown outcomes: an enqueue whose value nobody saw is left out. A value that nobody is known to have dequeued may have been taken
+//! by a dequeue of unknown outcome, from its invocation on. Such values, in order of `er`, take such dequeues, in order of
+//! invocation, as long as there are any: exchanging two of them, or a value that takes one for one that does not, neither lengthens
+//! the time that values are certainly there nor makes a value leave later than one behind it. Values that are left stay for ever.
 
-use std::collections::BTreeMap;
-
-use history::object::{Action, NEVER, NOTHING, Objects};
+use history::object::{Action, Call, NEVER, NOTHING, Objects};
 
 use super::model::Fifo;
 use super::search::decide as search;
-use super::{Exactness, Findings, Object, by_key, happened};
+use super::values::Values;
+use super::{Exactness, Findings, Object, Part, each_key};
 use crate::model::Options;
+use crate::sort::nearly_sorted;
 
-/// A queue, first in first out.
+/// A queue, first in, first out.
 pub static FIFO_QUEUE: Object = Object {
     name: "fifo-queue",
     summary: "a dequeue returns the value that was enqueued first and not dequeued yet, linearizably",
@@ -30,229 +31,188 @@ pub static FIFO_QUEUE: Object = Object {
 };
 
 fn decide(history: &Objects, options: &Options) -> Findings {
-    let mut findings = Findings::default();
-    for (key, places) in by_key(history) {
-        if let Some(reason) = options.limit.exceeded() {
-            findings.undecided(format!("{reason} before key {key} was judged"));
-            break;
-        }
-        let mut queue = Queue::new(history, key);
-        if !queue.gather(&places) {
-            findings.extend(search(history, &places, key, options, &Fifo, false));
-            continue;
-        }
-        queue.judge();
-        let open = !queue.pending.is_empty() && !queue.empties.is_empty() && !queue.left_over.is_empty();
-        if queue.findings.is_empty() && open {
-            queue.findings = search(history, &places, key, options, &Fifo, false);
-        }
-        findings.extend(queue.findings);
-    }
-    findings
+    each_key(history, options, |part| match Queue::gather(part) {
+        Some(queue) => queue.judge(),
+        None => search(part, options, &Fifo, false),
+    })
 }
+
+const NONE: u32 = u32::MAX;
 
 /// A value and its two operations.
 #[derive(Clone, Copy)]
 struct Item {
-    enqueue: usize,
-    dequeue: Option<usize>,
     ei: u64,
     er: u64,
     di: u64,
     dr: u64,
+    enqueue: u32,
+    dequeue: u32,
+}
+
+impl Item {
+    const UNKNOWN: Item = Item { ei: NEVER, er: NEVER, di: NEVER, dr: NEVER, enqueue: NONE, dequeue: NONE };
+
+    fn operations(&self) -> impl Iterator<Item = usize> {
+        [self.enqueue, self.dequeue].into_iter().filter(|&i| i != NONE).map(|i| i as usize)
+    }
 }
 
 struct Queue<'a> {
-    history: &'a Objects,
-    place: String,
-    /// Values that were dequeued, in order of `ei`.
+    part: Part<'a>,
+    /// All values but those of which nobody knows that they were there, in order of `ei`.
     items: Vec<Item>,
-    /// Acknowledged values that nobody is known to have dequeued.
-    left_over: Vec<Item>,
     /// Invocations of dequeues of unknown outcome, in order.
     pending: Vec<u64>,
     /// Dequeues that found nothing.
-    empties: Vec<usize>,
+    empties: Vec<u32>,
     findings: Findings,
 }
 
 impl<'a> Queue<'a> {
-    fn new(history: &'a Objects, key: u32) -> Self {
-        Queue {
-            history,
-            place: format!("key {key}"),
-            items: Vec::new(),
-            left_over: Vec::new(),
-            pending: Vec::new(),
-            empties: Vec::new(),
-            findings: Findings::default(),
-        }
-    }
-
-    /// Pairs enqueues with dequeues. False: a value was enqueued twice, or something else was done to the queue.
-    fn gather(&mut self, places: &[usize]) -> bool {
-        let mut values: Vec<(i64, bool, usize)> = Vec::with_capacity(places.len());
-        for (i, call) in happened(self.history, places) {
+    /// Pairs enqueues with dequeues. `None`: a value was enqueued twice, or something else was done to the queue.
+    fn gather(part: Part<'a>) -> Option<Self> {
+        let mut queue =
+            Queue { part, items: Vec::new(), pending: Vec::new(), empties: Vec::new(), findings: Findings::default() };
+        let mut values = Values::new(part.places.len());
+        let mut again: Vec<(usize, usize)> = Vec::new();
+        queue.items.reserve(part.places.len() / 2 + 1);
+        for (i, call) in part.happened() {
             match call.action {
-                Action::Enqueue => values.push((call.argument, false, i)),
-                Action::Dequeue if !call.is_ok() => self.pending.push(call.invoked),
-                Action::Dequeue if call.result == NOTHING => self.empties.push(i),
-                Action::Dequeue => values.push((call.result, true, i)),
-                _ => return false,
+                Action::Enqueue => {
+                    let item = queue.item(values.number(call.argument));
+                    if item.enqueue != NONE {
+                        return None;
+                    }
+                    (item.enqueue, item.ei, item.er) = (i as u32, call.invoked, call.completed);
+                }
+                Action::Dequeue if !call.is_ok() => queue.pending.push(call.invoked),
+                Action::Dequeue if call.result == NOTHING => queue.empties.push(i as u32),
+                Action::Dequeue => {
+                    let number = values.number(call.result);
+                    let item = queue.item(number);
+                    if item.dequeue == NONE {
+                        (item.dequeue, item.di, item.dr) = (i as u32, call.invoked, call.completed);
+                    } else {
+                        again.push((number, i));
+                    }
+                }
+                _ => return None,
             }
         }
-        if !values.is_sorted() {
-            values.sort_unstable();
+        queue.impossible(&again);
+        queue.items.retain(|item| item.enqueue != NONE && (item.dequeue != NONE || item.er != NEVER));
+        nearly_sorted(&mut queue.items, |item| item.ei);
+        Some(queue)
+    }
+
+    #[inline]
+    fn item(&mut self, number: usize) -> &mut Item {
+        if number == self.items.len() {
+            self.items.push(Item::UNKNOWN);
         }
-        let mut at = 0;
-        while at < values.len() {
-            let end = at + values[at..].iter().take_while(|entry| entry.0 == values[at].0).count();
-            if !self.gather_value(&values[at..end]) {
-                return false;
+        &mut self.items[number]
+    }
+
+    /// Dequeues that no order can explain: of what nobody enqueued, of what had been dequeued, of what was yet to come.
+    fn impossible(&mut self, again: &[(usize, usize)]) {
+        for &(number, dequeue) in again.iter().filter(|(number, _)| self.items[*number].enqueue != NONE) {
+            let item = self.items[number];
+            let because = format!("{} was enqueued once and dequeued twice", self.value(&item));
+            self.findings.add("duplicate", self.part.name(), because, item.operations().chain([dequeue]));
+        }
+        for item in &self.items {
+            if item.enqueue == NONE {
+                let value = self.call(item.dequeue).result;
+                let failed = self.part.places.iter().map(|&i| i as usize).find(|&i| {
+                    let call = &self.part.history.calls[i];
+                    call.action == Action::Enqueue && call.argument == value
+                });
+                let because = format!("{value} was dequeued, but nobody put it there");
+                let witness = failed.into_iter().chain(item.operations());
+                self.findings.add("phantom value", self.part.name(), because, witness);
+            } else if item.dr < item.ei {
+                let because = format!("{} was dequeued before anybody began to enqueue it", self.value(item));
+                self.findings.add("value from the future", self.part.name(), because, item.operations());
             }
-            at = end;
         }
-        self.items.sort_unstable_by_key(|item| item.ei);
-        self.left_over.sort_unstable_by_key(|item| item.er);
-        self.pending.sort_unstable();
-        true
     }
 
-    /// All operations on one value: enqueues first.
-    fn gather_value(&mut self, operations: &[(i64, bool, usize)]) -> bool {
-        let enqueues = operations.iter().take_while(|(_, dequeue, _)| !dequeue).count();
-        let (value, dequeues) = (operations[0].0, &operations[enqueues..]);
-        if enqueues > 1 {
-            return false;
+    fn call(&self, i: u32) -> &Call {
+        &self.part.history.calls[i as usize]
+    }
+
+    fn value(&self, item: &Item) -> i64 {
+        self.call(item.enqueue).argument
+    }
+
+    fn judge(mut self) -> Findings {
+        let mut by_end: Vec<(u64, u32)> = self.items.iter().zip(0..).map(|(item, i)| (item.er, i)).collect();
+        nearly_sorted(&mut by_end, |(er, _)| *er);
+        self.take_left_over(&by_end);
+        self.first_in_first_out(&by_end);
+        if !self.empties.is_empty() {
+            self.empty_is_empty(&by_end);
         }
-        let place = self.place.clone();
-        if enqueues == 0 {
-            let failed = (0..self.history.len()).filter(|&i| {
-                let call = &self.history.calls[i];
-                call.action == Action::Enqueue && call.argument == value && !call.may_have_happened()
-            });
-            let witness: Vec<usize> = failed.take(1).chain([dequeues[0].2]).collect();
-            self.findings.add(
-                "phantom value",
-                place,
-                format!("{value} was dequeued, but nobody put it there"),
-                witness,
-            );
-            return true;
-        }
-        let enqueue = operations[0].2;
-        if dequeues.len() > 1 {
-            let witness = [enqueue, dequeues[0].2, dequeues[1].2];
-            self.findings.add("duplicate", place, format!("{value} was enqueued once and dequeued twice"), witness);
-            return true;
-        }
-        let call = &self.history.calls[enqueue];
-        let mut item = Item { enqueue, dequeue: None, ei: call.invoked, er: call.completed, di: NEVER, dr: NEVER };
-        let Some(&(.., dequeue)) = dequeues.first() else {
-            if call.is_ok() {
-                self.left_over.push(item);
+        self.findings
+    }
+
+    /// Values that nobody is known to have dequeued go to the dequeues of unknown outcome.
+    fn take_left_over(&mut self, by_end: &[(u64, u32)]) {
+        let mut pending = self.pending.iter();
+        for (_, i) in by_end {
+            let item = &mut self.items[*i as usize];
+            if item.dequeue == NONE {
+                let Some(&invoked) = pending.next() else { return };
+                item.di = invoked;
             }
-            return true;
-        };
-        let call = &self.history.calls[dequeue];
-        (item.dequeue, item.di, item.dr) = (Some(dequeue), call.invoked, call.completed);
-        if item.dr < item.ei {
-            let because = format!("{value} was dequeued before anybody began to enqueue it");
-            self.findings.add("value from the future", place, because, [enqueue, dequeue]);
         }
-        self.items.push(item);
-        true
     }
 
-    fn judge(&mut self) {
-        self.first_in_first_out();
-        self.nothing_is_skipped();
-        self.empty_is_empty();
-    }
-
-    fn first_in_first_out(&mut self) {
-        let mut by_end: Vec<&Item> = self.items.iter().collect();
-        by_end.sort_unstable_by_key(|item| item.er);
+    fn first_in_first_out(&mut self, by_end: &[(u64, u32)]) {
         let (mut next, mut latest): (usize, Option<&Item>) = (0, None);
         for b in &self.items {
-            while let Some(a) = by_end.get(next).filter(|a| a.er < b.ei) {
+            while let Some((_, a)) = by_end.get(next).filter(|(er, _)| *er < b.ei) {
+                let a = &self.items[*a as usize];
                 latest = Some(latest.filter(|latest| latest.di >= a.di).unwrap_or(a));
                 next += 1;
             }
             if let Some(a) = latest.filter(|a| b.dr < a.di) {
-                let (va, vb) = (self.history.calls[a.enqueue].argument, self.history.calls[b.enqueue].argument);
-                let because = format!(
-                    "{va} was in the queue before anybody began to enqueue {vb}, but {vb} was out before anybody began to take {va}"
-                );
-                let witness = [Some(a.enqueue), a.dequeue, Some(b.enqueue), b.dequeue];
-                let witness: Vec<usize> = witness.into_iter().flatten().collect();
-                return self.findings.add("out of order", self.place.clone(), because, witness);
+                let (va, vb) = (self.value(a), self.value(b));
+                let (title, because) = if a.dequeue == NONE {
+                    (
+                        "lost value",
+                        format!("{va} was in the queue before {vb}, but {vb} was dequeued and {va} never was"),
+                    )
+                } else {
+                    let because = format!(
+                        "{va} was in the queue before anybody began to enqueue {vb}, but {vb} was out before anybody began to take {va}"
+                    );
+                    ("out of order", because)
+                };
+                return self.findings.add(title, self.part.name(), because, a.operations().chain(b.operations()));
             }
         }
     }
 
-    /// Values that were passed over need a dequeue of unknown outcome each.
-    fn nothing_is_skipped(&mut self) {
-        // The first return of a dequeue among the items from here on, by `ei`.
-        let mut soonest: Vec<usize> = (0..self.items.len()).collect();
-        for i in (0..self.items.len().saturating_sub(1)).rev() {
-            if self.items[soonest[i + 1]].dr < self.items[i].dr {
-                soonest[i] = soonest[i + 1];
-            }
-        }
-        let mut deadlines: Vec<(u64, usize, usize)> = Vec::new();
-        for a in &self.left_over {
-            let behind = self.items.partition_point(|b| b.ei <= a.er);
-            if let Some(&b) = soonest.get(behind) {
-                deadlines.push((self.items[b].dr, a.enqueue, b));
-            }
-        }
-        deadlines.sort_unstable();
-        for (i, (deadline, enqueue, b)) in deadlines.into_iter().enumerate() {
-            if self.pending.get(i).is_some_and(|invoked| *invoked <= deadline) {
-                continue;
-            }
-            let (a, item) = (self.history.calls[enqueue].argument, self.items[b]);
-            let b = self.history.calls[item.enqueue].argument;
-            let because = format!("{a} was in the queue before {b}, but {b} was dequeued and {a} never was");
-            let witness = [Some(enqueue), Some(item.enqueue), item.dequeue];
-            let witness: Vec<usize> = witness.into_iter().flatten().collect();
-            return self.findings.add("lost value", self.place.clone(), because, witness);
-        }
-    }
-
-    fn empty_is_empty(&mut self) {
-        if self.empties.is_empty() {
-            return;
-        }
-        // With pending dequeues, a value that is left over may have been taken at any time.
-        let left_over: &[Item] = if self.pending.is_empty() { &self.left_over } else { &[] };
-        let certain = self.items.iter().chain(left_over).filter(|item| item.er < item.di);
-        let mut certain: Vec<&Item> = certain.collect();
-        certain.sort_unstable_by_key(|item| item.er);
-        // Unions of overlapping open intervals: their ends, by their beginnings.
-        let mut unions: BTreeMap<u64, u64> = BTreeMap::new();
-        let mut last: Option<(u64, u64)> = None;
+    fn empty_is_empty(&mut self, by_end: &[(u64, u32)]) {
+        let certain = by_end.iter().map(|(_, i)| &self.items[*i as usize]).filter(|item| item.er < item.di);
+        let certain: Vec<&Item> = certain.collect();
+        // Unions of overlapping open intervals, in order.
+        let mut unions: Vec<(u64, u64)> = Vec::new();
         for item in &certain {
-            match &mut last {
-                Some((begin, end)) if item.er < *end => {
-                    *end = (*end).max(item.di);
-                    unions.insert(*begin, *end);
-                }
-                _ => {
-                    last = Some((item.er, item.di));
-                    unions.insert(item.er, item.di);
-                }
+            match unions.last_mut() {
+                Some((_, end)) if item.er < *end => *end = (*end).max(item.di),
+                _ => unions.push((item.er, item.di)),
             }
         }
         for &i in &self.empties {
-            let call = &self.history.calls[i];
-            let covered = unions.range(..call.invoked).next_back().is_some_and(|(_, end)| *end > call.completed);
-            if covered {
-                let mut witness = cover(&certain, call.invoked, call.completed);
-                witness.push(i);
+            let call = self.call(i);
+            let before = unions.partition_point(|(begin, _)| *begin < call.invoked);
+            if before > 0 && unions[before - 1].1 > call.completed {
+                let witness = cover(&certain, call.invoked, call.completed).into_iter().chain([i as usize]);
                 let because = format!("p{} found the queue empty, but all the time some value was in it", call.process);
-                return self.findings.add("not empty", self.place.clone(), because, witness);
+                return self.findings.add("not empty", self.part.name(), because, witness);
             }
         }
     }
@@ -267,7 +227,7 @@ fn cover(certain: &[&Item], from: u64, to: u64) -> Vec<usize> {
         else {
             break;
         };
-        witness.extend([Some(best.enqueue), best.dequeue].into_iter().flatten());
+        witness.extend(best.operations());
         at = best.di;
     }
     witness

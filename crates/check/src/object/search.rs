@@ -3,7 +3,7 @@
 use base::Time;
 use history::object::{Action, Call, NEVER, Objects};
 
-use super::{Findings, by_key, happened};
+use super::{Findings, Part, each_key};
 use crate::model::Options;
 use crate::sequential::{Interval, IntervalOf, Linearized, SequentialModel, contradiction, linearize};
 
@@ -13,36 +13,21 @@ pub type Asked = (u32, Action, i64);
 /// Decides each key by search. `owned`: who asks makes a difference.
 pub(crate) fn by_search<M>(history: &Objects, options: &Options, model: &M, owned: bool) -> Findings
 where
-    M: SequentialModel<Call = Asked, Answer = Vec<i64>>,
+    M: SequentialModel<Call = Asked, Answer = Vec<i64>> + Sync,
 {
-    let mut findings = Findings::default();
-    let keys = by_key(history);
-    options.limit.expect(history.len() as u64);
-    for (done, (key, places)) in keys.iter().enumerate() {
-        if let Some(reason) = options.limit.exceeded() {
-            findings.undecided(format!("{reason}; {done} of {} keys are decided", keys.len()));
-            break;
-        }
-        findings.extend(decide(history, places, *key, options, model, owned));
-    }
-    findings
+    each_key(history, options, |part| decide(part, options, model, owned))
 }
 
 /// Decides the calls at these places.
-pub(crate) fn decide<M>(
-    history: &Objects,
-    places: &[usize],
-    key: u32,
-    options: &Options,
-    model: &M,
-    owned: bool,
-) -> Findings
+pub(crate) fn decide<M>(part: Part<'_>, options: &Options, model: &M, owned: bool) -> Findings
 where
-    M: SequentialModel<Call = Asked, Answer = Vec<i64>>,
+    M: SequentialModel<Call = Asked, Answer = Vec<i64>> + Sync,
 {
     let (places, intervals): (Vec<usize>, Vec<IntervalOf<M>>) =
-        happened(history, places).map(|(i, call)| (i, interval(history, call, owned))).unzip();
+        part.happened().map(|(i, call)| (i, interval(part.history, call, owned))).unzip();
+    let key = part.key;
     let mut findings = Findings::default();
+    options.limit.expect(intervals.len() as u64);
     match linearize(model, &intervals, options) {
         Linearized::Order(_) => {}
         Linearized::Undecided { from, at, reason } => findings.undecided(format!(
@@ -71,7 +56,7 @@ fn interval(history: &Objects, call: &Call, owned: bool) -> Interval<Asked, Vec<
 /// Whether the calls are linearizable (Herlihy & Wing, 1990) as `model`; `None`: not decided.
 pub fn linearizable<M>(history: &Objects, model: &M, options: &Options) -> Option<bool>
 where
-    M: SequentialModel<Call = Asked, Answer = Vec<i64>>,
+    M: SequentialModel<Call = Asked, Answer = Vec<i64>> + Sync,
 {
     let findings = by_search(history, options, model, true);
     if findings.is_empty() && !findings.undecided.is_empty() { None } else { Some(findings.is_empty()) }

@@ -10,9 +10,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use base::Time;
 use history::object::{Action, NOTHING, Objects};
 
+use super::element::each_element;
 use super::model::Set;
 use super::search::decide as search;
-use super::{Exactness, Findings, Object, by_key, happened};
+use super::{Exactness, Findings, Object, Part, each_key};
 use crate::model::Options;
 
 /// A set: add, remove, contains, and reads of all.
@@ -28,7 +29,7 @@ pub static SET: Object = Object {
     name: "set",
     summary: "the last read holds every acknowledged element and none that nobody tried to add (Jepsen's set)",
     exactness: Exactness::Conditions,
-    decide: final_read,
+    decide: |history, options| each_key(history, options, final_read),
 };
 
 /// Jepsen's `set-full`: what was seen or acknowledged does not vanish.
@@ -36,7 +37,7 @@ pub static SET_FULL: Object = Object {
     name: "set-full",
     summary: "no element that was acknowledged or seen vanishes for good, none is there twice (Jepsen's set-full)",
     exactness: Exactness::Conditions,
-    decide: |history, _| every_read(history, false),
+    decide: |history, options| each_key(history, options, |part| every_read(part, false)),
 };
 
 /// Jepsen's `set-full` with `linearizable?`: nor for a while.
@@ -44,34 +45,20 @@ pub static SET_FULL_LINEARIZABLE: Object = Object {
     name: "set-full-linearizable",
     summary: "an element that was acknowledged or seen is in every later read (Jepsen's set-full, linearizable)",
     exactness: Exactness::Conditions,
-    decide: |history, _| every_read(history, true),
+    decide: |history, options| each_key(history, options, |part| every_read(part, true)),
 };
 
 fn linearizable(history: &Objects, options: &Options) -> Findings {
-    let mut findings = Findings::default();
-    for (key, places) in by_key(history) {
-        let reads = places.iter().any(|&i| history.calls[i].action == Action::Read && history.calls[i].is_ok());
-        if !reads {
-            findings.extend(element_by_element(history, &places, key, options));
-        } else if let Some(chain) = Chain::of(history, &places) {
-            chain.judge(history, key, &mut findings);
-        } else {
-            findings.extend(search(history, &places, key, options, &Set, false));
+    each_key(history, options, |part| {
+        let mut calls = part.happened();
+        let mut findings = Findings::default();
+        if !calls.any(|(_, call)| call.action == Action::Read && call.is_ok()) {
+            return each_element(part, options);
         }
-    }
-    findings
-}
-
-fn element_by_element(history: &Objects, places: &[usize], key: u32, options: &Options) -> Findings {
-    let mut elements: BTreeMap<i64, Vec<usize>> = BTreeMap::new();
-    for (i, call) in happened(history, places).filter(|(_, call)| call.action != Action::Read) {
-        elements.entry(call.argument).or_default().push(i);
-    }
-    let mut findings = Findings::default();
-    for places in elements.values() {
-        findings.extend(search(history, places, key, options, &Set, false));
-    }
-    findings
+        let Some(chain) = Chain::of(part) else { return search(part, options, &Set, false) };
+        chain.judge(part, &mut findings);
+        findings
+    })
 }
 
 /// A set that only grows, seen by whole reads.
@@ -84,9 +71,10 @@ struct Chain {
 
 impl Chain {
     /// `None`: the set is not of this kind.
-    fn of(history: &Objects, places: &[usize]) -> Option<Chain> {
+    fn of(part: Part<'_>) -> Option<Chain> {
+        let history = part.history;
         let mut chain = Chain { adds: BTreeMap::new(), reads: Vec::new() };
-        for (i, call) in happened(history, places) {
+        for (i, call) in part.happened() {
             match call.action {
                 Action::Add => {
                     if chain.adds.insert(call.argument, i).is_some() {
@@ -102,8 +90,8 @@ impl Chain {
         Some(chain)
     }
 
-    fn judge(&self, history: &Objects, key: u32, findings: &mut Findings) {
-        let place = format!("key {key}");
+    fn judge(&self, part: Part<'_>, findings: &mut Findings) {
+        let (history, place) = (part.history, part.name());
         let mut seen: BTreeSet<i64> = BTreeSet::new();
         let mut before: Option<usize> = None;
         // The operation of an earlier group that began last.
@@ -164,35 +152,33 @@ fn elements(history: &Objects, read: usize) -> &[i64] {
     if list == [NOTHING] { &[] } else { list }
 }
 
-fn reads_of(history: &Objects, places: &[usize]) -> Vec<usize> {
-    let ok = |i: &usize| history.calls[*i].action == Action::Read && history.calls[*i].is_ok();
-    places.iter().copied().filter(ok).collect()
+fn reads_of(part: Part<'_>) -> Vec<usize> {
+    let reads = part.happened().filter(|(_, call)| call.action == Action::Read && call.is_ok());
+    reads.map(|(i, _)| i).collect()
 }
 
-fn final_read(history: &Objects, _options: &Options) -> Findings {
-    let mut findings = Findings::default();
-    for (key, places) in by_key(history) {
-        let Some(last) = reads_of(history, &places).into_iter().max_by_key(|&i| history.calls[i].completed) else {
-            findings.undecided(format!("the set was never read, key {key}"));
+fn final_read(part: Part<'_>) -> Findings {
+    let (history, mut findings) = (part.history, Findings::default());
+    let Some(last) = reads_of(part).into_iter().max_by_key(|&i| history.calls[i].completed) else {
+        findings.undecided(format!("the set was never read, {}", part.name()));
+        return findings;
+    };
+    let seen: BTreeSet<i64> = elements(history, last).iter().copied().collect();
+    let mut attempted: BTreeSet<i64> = BTreeSet::new();
+    for i in part.places.iter().map(|&i| i as usize) {
+        let call = &history.calls[i];
+        if call.action != Action::Add {
             continue;
-        };
-        let seen: BTreeSet<i64> = elements(history, last).iter().copied().collect();
-        let mut attempted: BTreeSet<i64> = BTreeSet::new();
-        for &i in &places {
-            let call = &history.calls[i];
-            if call.action != Action::Add {
-                continue;
-            }
-            attempted.insert(call.argument);
-            if call.is_ok() && !seen.contains(&call.argument) {
-                let because = format!("{} was acknowledged, but the last read does not have it", call.argument);
-                findings.add("lost element", format!("key {key}"), because, [i, last]);
-            }
         }
-        for element in seen.difference(&attempted) {
-            let because = format!("{element} was seen, but nobody tried to add it");
-            findings.add("phantom element", format!("key {key}"), because, [last]);
+        attempted.insert(call.argument);
+        if call.is_ok() && !seen.contains(&call.argument) {
+            let because = format!("{} was acknowledged, but the last read does not have it", call.argument);
+            findings.add("lost element", part.name(), because, [i, last]);
         }
+    }
+    for element in seen.difference(&attempted) {
+        let because = format!("{element} was seen, but nobody tried to add it");
+        findings.add("phantom element", part.name(), because, [last]);
     }
     findings
 }
@@ -207,58 +193,50 @@ struct Element {
     seen: Vec<u32>,
 }
 
-fn every_read(history: &Objects, linearizable: bool) -> Findings {
-    let mut findings = Findings::default();
-    for (key, places) in by_key(history) {
-        let place = format!("key {key}");
-        // In order of invocation, as the history is.
-        let reads = reads_of(history, &places);
-        let all = elements_of(history, &places, &reads, &place, &mut findings);
-        let mut stable = 0;
-        for (element, Element { add, known, seen }) in all {
-            let Some(add) = add else {
-                let because = format!("{element} was seen, but nobody tried to add it");
-                let witness = seen.first().map(|&read| reads[read as usize]);
-                findings.add("phantom element", place.clone(), because, witness);
-                continue;
-            };
-            let Some((known, by)) = known else { continue };
-            let absent = last_absent(&seen, reads.len()).map(|read| reads[read]);
-            let absent = absent.filter(|&read| history.calls[read].invoked > known);
-            let Some(absent) = absent else {
-                stable += usize::from(!seen.is_empty());
-                continue;
-            };
-            let present = seen.last().map(|&read| reads[read as usize]);
-            let back = present.filter(|&present| history.calls[present].invoked > history.calls[absent].invoked);
-            stable += usize::from(back.is_some());
-            let since = Time(history.calls[absent].invoked - known);
-            if back.is_none() {
-                let because = format!(
-                    "{element} was certainly in the set, and {since} later a read did not see it, nor any after that"
-                );
-                findings.add("lost element", place.clone(), because, [add, by, absent]);
-            } else if linearizable {
-                let because = format!("{element} was certainly in the set, and {since} later a read did not see it");
-                findings.add("stale read", place.clone(), because, [add, by, absent]);
-            }
+fn every_read(part: Part<'_>, linearizable: bool) -> Findings {
+    let (history, place, mut findings) = (part.history, part.name(), Findings::default());
+    // In order of invocation, as the history is.
+    let reads = reads_of(part);
+    let all = elements_of(part, &reads, &mut findings);
+    let mut stable = 0;
+    for (element, Element { add, known, seen }) in all {
+        let Some(add) = add else {
+            let because = format!("{element} was seen, but nobody tried to add it");
+            let witness = seen.first().map(|&read| reads[read as usize]);
+            findings.add("phantom element", place.clone(), because, witness);
+            continue;
+        };
+        let Some((known, by)) = known else { continue };
+        let absent = last_absent(&seen, reads.len()).map(|read| reads[read]);
+        let absent = absent.filter(|&read| history.calls[read].invoked > known);
+        let Some(absent) = absent else {
+            stable += usize::from(!seen.is_empty());
+            continue;
+        };
+        let present = seen.last().map(|&read| reads[read as usize]);
+        let back = present.filter(|&present| history.calls[present].invoked > history.calls[absent].invoked);
+        stable += usize::from(back.is_some());
+        let since = Time(history.calls[absent].invoked - known);
+        if back.is_none() {
+            let because = format!(
+                "{element} was certainly in the set, and {since} later a read did not see it, nor any after that"
+            );
+            findings.add("lost element", place.clone(), because, [add, by, absent]);
+        } else if linearizable {
+            let because = format!("{element} was certainly in the set, and {since} later a read did not see it");
+            findings.add("stale read", place.clone(), because, [add, by, absent]);
         }
-        if stable == 0 && findings.is_empty() {
-            findings.undecided(format!("no element was seen to stay, key {key}"));
-        }
+    }
+    if stable == 0 && findings.is_empty() {
+        findings.undecided(format!("no element was seen to stay, {place}"));
     }
     findings
 }
 
-fn elements_of(
-    history: &Objects,
-    places: &[usize],
-    reads: &[usize],
-    place: &str,
-    findings: &mut Findings,
-) -> BTreeMap<i64, Element> {
+fn elements_of(part: Part<'_>, reads: &[usize], findings: &mut Findings) -> BTreeMap<i64, Element> {
+    let (history, place) = (part.history, part.name());
     let mut all: BTreeMap<i64, Element> = BTreeMap::new();
-    for &i in places.iter().filter(|&&i| history.calls[i].action == Action::Add) {
+    for i in part.places.iter().map(|&i| i as usize).filter(|&i| history.calls[i].action == Action::Add) {
         let call = &history.calls[i];
         let element = all.entry(call.argument).or_default();
         element.add.get_or_insert(i);
@@ -273,7 +251,7 @@ fn elements_of(
             let element = all.entry(value).or_default();
             if element.seen.last() == Some(&(at as u32)) {
                 let because = format!("{value} is in one read twice");
-                findings.add("duplicate", place.to_string(), because, [read]);
+                findings.add("duplicate", place.clone(), because, [read]);
                 continue;
             }
             element.seen.push(at as u32);
