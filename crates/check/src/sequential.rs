@@ -41,8 +41,13 @@
 //! - [`SequentialModel`]: the object; [`Interval`]: one operation on it; [`Recording`]: makes the history in a test.
 //! - [`linearize`]: the search, within a [`Budget`]; [`contradiction`]: the few operations that cannot be explained; [`assert_linearizable`]: for `cargo test`.
 
+mod dive;
+mod frontier;
+mod kinds;
 mod search;
+mod seen;
 mod shrink;
+mod space;
 
 use std::fmt::Debug;
 use std::hash::Hash;

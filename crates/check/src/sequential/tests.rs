@@ -9,6 +9,8 @@ struct Register;
 enum Call {
     Read,
     Write(u8),
+    /// Answers 1 if it found the first and set the second, else 0.
+    Cas(u8, u8),
 }
 
 impl SequentialModel for Register {
@@ -24,11 +26,16 @@ impl SequentialModel for Register {
         match call {
             Call::Read => answer.is_none_or(|seen| seen == state).then_some(*state),
             Call::Write(value) => Some(*value),
+            Call::Cas(old, new) => {
+                let fits = state == old;
+                let after = if fits { *new } else { *state };
+                answer.is_none_or(|answer| *answer == u8::from(fits)).then_some(after)
+            }
         }
     }
 
-    fn is_read(&self, call: &Call, _answer: Option<&u8>) -> bool {
-        matches!(call, Call::Read)
+    fn is_read(&self, call: &Call, answer: Option<&u8>) -> bool {
+        matches!((call, answer), (Call::Read, _) | (Call::Cas(..), Some(0)))
     }
 
     fn overwrites(&self, call: &Call, _answer: Option<&u8>) -> bool {
@@ -38,13 +45,13 @@ impl SequentialModel for Register {
     fn value(&self, call: &Call, answer: Option<&u8>) -> Option<u64> {
         match call {
             Call::Read => answer.map(|&seen| seen.into()),
-            Call::Write(value) => Some((*value).into()),
+            Call::Write(value) | Call::Cas(_, value) => Some((*value).into()),
         }
     }
 }
 
-/// A closed loop of `clients` on one register with values 0-4: an execution, so linearizable.
-fn ambiguous(seed: u64, count: usize, clients: usize, unknown: f64) -> Vec<IntervalOf<Register>> {
+/// A closed loop of `clients` on one register with values 0-4, of whose mutations `cas` are compare-and-sets: an execution, so linearizable.
+fn ambiguous(seed: u64, count: usize, clients: usize, unknown: f64, cas: f64) -> Vec<IntervalOf<Register>> {
     let mut rng = Rng::new(Seed(seed));
     let mut free = vec![0u64; clients];
     let mut drafts: Vec<(u64, u64, u64)> = Vec::new();
@@ -66,18 +73,15 @@ fn ambiguous(seed: u64, count: usize, clients: usize, unknown: f64) -> Vec<Inter
             continue;
         }
         let value = rng.below(5) as u8;
+        let call = if rng.chance(cas) { Call::Cas(rng.below(5) as u8, value) } else { Call::Write(value) };
         let lost = rng.chance(unknown);
-        if !lost || rng.chance(0.5) {
+        let fits = !matches!(call, Call::Cas(old, _) if old != state);
+        if fits && (!lost || rng.chance(0.5)) {
             state = value;
         }
         let completed = (!lost).then_some(completed);
-        operations.push(Interval {
-            process,
-            call: Call::Write(value),
-            answer: completed.map(|_| 0),
-            invoked,
-            completed,
-        });
+        let answer = completed.map(|_| u8::from(fits && matches!(call, Call::Cas(..))));
+        operations.push(Interval { process, call, answer, invoked, completed });
     }
     operations.sort_by_key(|op| op.invoked);
     operations
@@ -100,8 +104,8 @@ fn replay(operations: &[IntervalOf<Register>], order: &[u32]) {
 #[test]
 fn ten_thousand_operations_of_twenty_clients_on_five_values_are_decided() {
     let count = if cfg!(debug_assertions) { 2_000 } else { 10_000 };
-    for seed in 0..3 {
-        let operations = ambiguous(seed, count, 20, 0.01);
+    for (seed, cas) in [(0, 0.0), (1, 0.0), (2, 0.5), (3, 0.9)] {
+        let operations = ambiguous(seed, count, 20, 0.01, cas);
         let began = std::time::Instant::now();
         let Linearized::Order(order) = linearize(&Register, &operations, 20_000_000) else {
             panic!("the history is linearizable by construction")
@@ -113,7 +117,7 @@ fn ten_thousand_operations_of_twenty_clients_on_five_values_are_decided() {
 
 #[test]
 fn a_lie_among_many_operations_is_found_and_made_small() {
-    let mut operations = ambiguous(7, 400, 5, 0.0);
+    let mut operations = ambiguous(7, 400, 5, 0.0, 0.0);
     operations.iter_mut().for_each(|op| {
         if op.call == Call::Write(4) {
             op.call = Call::Write(3)
@@ -145,7 +149,39 @@ fn the_assertion_fails_on_a_stale_read() {
 
 #[test]
 fn a_tight_budget_says_where_it_ran_out() {
-    let operations = ambiguous(1, 300, 20, 0.0);
+    let operations = ambiguous(1, 300, 20, 0.0, 0.0);
     let Linearized::Undecided { from, at, .. } = linearize(&Register, &operations, 10) else { panic!("decided") };
     assert!(from <= at && at > 0);
+}
+
+/// Following one order first, or all at once, makes no difference to the answer.
+#[test]
+fn a_dive_finds_what_the_frontier_finds() {
+    let (mut valid, mut invalid) = (0, 0);
+    for seed in 0..20_000 {
+        let mut rng = Rng::new(Seed(seed).derive("lies"));
+        let mut operations = ambiguous(seed, 8 + seed as usize % 8, 5, 0.15, 0.5);
+        for op in operations.iter_mut().filter(|op| op.call == Call::Read) {
+            if rng.chance(0.15) {
+                op.answer = Some(rng.below(5) as u8);
+            }
+        }
+        let budget = Budget::from(1_000_000);
+        let dived = search::with_patience(&Register, &operations, &budget, 0);
+        let followed = search::with_patience(&Register, &operations, &budget, usize::MAX);
+        match (&dived, &followed) {
+            (Linearized::Order(one), Linearized::Order(other)) => {
+                replay(&operations, one);
+                replay(&operations, other);
+                valid += 1;
+            }
+            _ => {
+                assert_eq!(dived, followed, "seed {seed}: {operations:#?}");
+                assert!(matches!(dived, Linearized::Contradiction { .. }));
+                invalid += 1;
+            }
+        }
+    }
+    println!("{valid} valid, {invalid} invalid");
+    assert!(valid > 4_000 && invalid > 4_000, "{valid} {invalid}");
 }

@@ -1,0 +1,180 @@
+//! One order to the end: the most promising configuration first.
+//!
+//! Promising is what explains more returns, with fewer operations that took effect before they had to, and far fewer pending ones.
+//! All others wait in a heap. When it is empty, every order has been tried and there is none.
+
+use std::collections::BinaryHeap;
+
+use super::SequentialModel;
+use super::search::{Budget, Events};
+use super::seen::Seen;
+use super::space::{Config, Space};
+
+/// What came of a dive. A level is a return.
+pub(super) enum Dive {
+    /// An order of all operations.
+    Order(Vec<u32>),
+    /// There is none: the return of this level cannot be explained.
+    Contradiction(usize),
+    /// It took too long; so far it came.
+    GaveUp(usize),
+}
+
+/// A configuration that explains all returns before `level`.
+struct Node {
+    rank: i64,
+    level: u32,
+    config: Config,
+}
+
+impl PartialEq for Node {
+    fn eq(&self, other: &Node) -> bool {
+        self.cmp(other).is_eq()
+    }
+}
+
+impl Eq for Node {}
+
+impl PartialOrd for Node {
+    fn partial_cmp(&self, other: &Node) -> Option<std::cmp::Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for Node {
+    fn cmp(&self, other: &Node) -> std::cmp::Ordering {
+        // Of equals the older one: its step was found first, by kind.
+        (self.rank, self.level, std::cmp::Reverse(self.config.trail)).cmp(&(
+            other.rank,
+            other.level,
+            std::cmp::Reverse(other.config.trail),
+        ))
+    }
+}
+
+/// What a return explained is worth, and what an early operation and a used pending one cost.
+const RETURN: i64 = 1;
+const EARLY: i64 = 1;
+const USED: i64 = 8;
+
+/// Follows orders from `starts`, which explain all returns before `level`, where the space is. It is there again afterwards.
+pub(super) fn dive<M: SequentialModel>(
+    space: &mut Space<'_, M>,
+    events: &Events,
+    level: usize,
+    starts: &[Config],
+    budget: &Budget,
+) -> Dive {
+    let patience = budget.configurations.min(100_000 + 20 * (events.levels() - level));
+    let mut diver = Diver {
+        space,
+        events,
+        level,
+        heap: BinaryHeap::new(),
+        seen: Seen::default(),
+        slots: Vec::new(),
+        start: level,
+        reached: level,
+        overfull: false,
+    };
+    starts.iter().for_each(|config| diver.put(level, *config));
+    let outcome = diver.run(patience, budget);
+    diver.go(level);
+    outcome
+}
+
+struct Diver<'s, 'a, M: SequentialModel> {
+    space: &'s mut Space<'a, M>,
+    events: &'s Events,
+    /// Where the space is.
+    level: usize,
+    heap: BinaryHeap<Node>,
+    seen: Seen,
+    /// The slots of the operations that returned, from level `start` on.
+    slots: Vec<u8>,
+    start: usize,
+    reached: usize,
+    /// More operations were open at once than there are slots.
+    overfull: bool,
+}
+
+impl<M: SequentialModel> Diver<'_, '_, M> {
+    fn run(&mut self, mut patience: usize, budget: &Budget) -> Dive {
+        while let Some(Node { level, config, .. }) = self.heap.pop() {
+            let reached = self.reached;
+            self.go(level as usize);
+            budget.limit.advance((self.reached - reached) as u64);
+            if self.overfull {
+                return Dive::GaveUp(self.reached);
+            }
+            if let Some(config) = self.follow(config) {
+                return Dive::Order(self.space.order(&config));
+            }
+            patience = patience.saturating_sub(1);
+            let room = self.seen.room(&budget.limit).is_ok() && budget.limit.exceeded().is_none();
+            if patience == 0 || self.space.names() > NAMES || !room {
+                return Dive::GaveUp(self.reached);
+            }
+        }
+        Dive::Contradiction(self.reached)
+    }
+
+    /// Explains returns as long as nothing must be chosen, then puts the choices on the heap. The configuration that explains all.
+    fn follow(&mut self, mut config: Config) -> Option<Config> {
+        loop {
+            let Some((_, operation)) = self.events.returned(self.level) else { return Some(config) };
+            config = self.space.observe(config);
+            if !self.seen.insert(&config, self.level as u32, self.space.slots, &self.space.used) {
+                return None;
+            }
+            let bit = self.space.bit(operation);
+            if config.mask & bit != 0 {
+                config.mask &= !bit;
+                self.go(self.level + 1);
+                continue;
+            }
+            let level = self.level;
+            if config.hidden & bit != 0 {
+                let hidden = self.space.hide(config, operation, bit);
+                self.put(level + 1, hidden);
+            }
+            let (heap, slots) = (&mut self.heap, self.space.slots);
+            self.space.branch(config, |space, config| heap.push(node(space, level, config, slots.reads)));
+            return None;
+        }
+    }
+
+    fn put(&mut self, level: usize, config: Config) {
+        self.heap.push(node(self.space, level, config, self.space.slots.reads));
+    }
+
+    /// Moves the space to a level.
+    fn go(&mut self, level: usize) {
+        while self.level < level {
+            let Some((_, operation)) = self.events.returned(self.level) else { return };
+            let slot = self.space.close(operation);
+            let at = self.level - self.start;
+            self.slots.truncate(at);
+            self.slots.push(slot);
+            self.level += 1;
+            self.overfull |= self.events.enter(self.space, self.level).is_err();
+        }
+        while self.level > level {
+            self.events.leave(self.space, self.level);
+            self.level -= 1;
+            if let Some((_, operation)) = self.events.returned(self.level) {
+                self.space.reopen(operation, self.slots[self.level - self.start]);
+            }
+        }
+        self.reached = self.reached.max(level);
+    }
+}
+
+/// States, steps and used vectors that a dive may name.
+const NAMES: usize = 1 << 21;
+
+fn node<M: SequentialModel>(space: &Space<'_, M>, level: usize, config: Config, reads: u128) -> Node {
+    let early = i64::from((config.mask & !reads).count_ones());
+    let rank = level as i64 * RETURN - early * EARLY - space.total_used(&config) as i64 * USED;
+    Node { rank, level: level as u32, config }
+}
