@@ -7,12 +7,14 @@
 //! - [`sequential`]: the exact search over any object of one's own; [`assert_linearizable`] for `cargo test`.
 //! - [`object`]: queues, stacks, sets, counters, locks, logs, banks; [`OBJECTS`] is their registry.
 //! - [`stream`]: checkers that run while the load runs.
+//! - [`consistency`]: models of registers that are weaker than linearizability.
 //! - [`witness`]: from suspects to the smallest contradiction; [`explain`]: a witness in words; [`picture`]: as an SVG.
 //!   Finding and explaining are apart.
 //! - [`txn`]: isolation levels of transactions, all decided at once.
 //! - [`Limit`]: stops a check from outside, and shows how far it is.
 //! - [`lost`]: acknowledged writes that the final reads contradict.
 
+pub mod consistency;
 pub mod exact;
 pub mod explain;
 mod limit;

@@ -1,5 +1,6 @@
 use history::{Function, History, Outcome};
 
+use crate::consistency;
 use crate::limit::Limit;
 use crate::report::Report;
 use crate::verdict::Verdict;
@@ -14,7 +15,24 @@ pub struct Model {
 }
 
 /// Every model that assize decides.
-pub static MODELS: &[&Model] = &[&LINEARIZABLE];
+pub static MODELS: &[&Model] = &[
+    &LINEARIZABLE,
+    &consistency::CAUSAL_CONVERGENCE,
+    &consistency::CAUSAL_MEMORY,
+    &consistency::CAUSAL,
+    &consistency::PRAM,
+];
+
+/// Their names, in the same order.
+pub static NAMES: &[&str] = &{
+    let mut names = [""; MODELS.len()];
+    let mut i = 0;
+    while i < names.len() {
+        names[i] = MODELS[i].name;
+        i += 1;
+    }
+    names
+};
 
 /// Linearizability (Herlihy & Wing, 1990) of key-value registers with compare-and-set.
 pub static LINEARIZABLE: Model = Model {

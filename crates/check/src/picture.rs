@@ -34,6 +34,15 @@ const STYLE: &str = "\
 /// Draws operations of one key, in order of invocation; the title is for those who cannot see it. Lanes stand in the order of their
 /// first operation, so that time runs down as well as to the right.
 pub fn svg(title: &str, operations: &[Operation]) -> String {
+    let place = |op: &Operation| operations.iter().position(|other| std::ptr::eq(op, other)).unwrap_or(0);
+    let clash = Clash::of(operations);
+    let arrows = clash.iter().flat_map(|clash| clash.arrows());
+    let arrows: Vec<(usize, usize)> = arrows.map(|(early, late)| (place(early), place(late))).collect();
+    with_arrows(title, operations, &arrows)
+}
+
+/// The same for operations of any keys, with arrows from the end of one operation to the beginning of another.
+pub fn with_arrows(title: &str, operations: &[Operation], arrows: &[(usize, usize)]) -> String {
     let axis = Axis::of(operations);
     let mut lanes: Vec<u32> = Vec::new();
     for op in operations {
@@ -66,14 +75,12 @@ pub fn svg(title: &str, operations: &[Operation]) -> String {
             bar(&mut out, op, y, &axis, operations);
         }
     }
-    if let Some(clash) = Clash::of(operations) {
-        let lane = |op: &Operation| {
-            let row = lanes.iter().position(|lane| *lane == op.process.0).unwrap_or(0);
-            TOP + LANE * row as f64 + LANE / 2.0
-        };
-        clash.arrows().for_each(|(early, late)| {
-            arrow(&mut out, (axis.place(early.done), lane(early)), (axis.place(late.sent), lane(late)));
-        });
+    let lane = |op: &Operation| {
+        let row = lanes.iter().position(|lane| *lane == op.process.0).unwrap_or(0);
+        TOP + LANE * row as f64 + LANE / 2.0
+    };
+    for (early, late) in arrows.iter().filter_map(|(a, b)| operations.get(*a).zip(operations.get(*b))) {
+        arrow(&mut out, (axis.place(early.done), lane(early)), (axis.place(late.sent), lane(late)));
     }
     out.push_str("</svg>");
     out
@@ -127,7 +134,8 @@ fn bar(out: &mut String, op: &Operation, y: f64, axis: &Axis, operations: &[Oper
         tip = escape(&format!("{} on {}: {}", op.process, op.node, deed(op))),
     );
     // A label that does not fit inside stands beside the bar, on the side that has room.
-    let label = label(op);
+    let several = operations.iter().any(|other| other.request.key != op.request.key);
+    let label = if several { format!("k{} {}", op.request.key, label(op)) } else { label(op) };
     let needed = label.chars().count() as f64 * 7.2;
     let (x, anchor) = if x2 - x1 > needed + 8.0 {
         ((x1 + x2) / 2.0, "middle")

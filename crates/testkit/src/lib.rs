@@ -2,6 +2,7 @@
 //!
 //! - [`timeline`]: a history as one draws it on a whiteboard.
 //! - [`brute`]: models decided from their definitions, by trying every order.
+//! - [`brute_consistency`]: models of registers that are weaker than linearizability, and random histories of them.
 //! - [`brute_objects`]: the same for queues, stacks, sets, counters, locks, and random histories of them.
 //! - [`brute_txn`]: isolation levels of transactions, likewise.
 //! - [`every_history`], [`random_history`]: what checkers are compared on.
@@ -10,6 +11,7 @@
 
 /// Models decided from their definitions, by trying every order. Only for small histories.
 pub mod brute;
+pub mod brute_consistency;
 pub mod brute_objects;
 pub mod brute_txn;
 mod need;

@@ -4,14 +4,14 @@ use history::event::Events;
 use history::register::from_events;
 
 use super::{Question, Refusal, Workload};
-use crate::model::{LINEARIZABLE, check};
+use crate::model::{LINEARIZABLE, Model, NAMES, check};
 use crate::report::Report;
 
 pub(super) static REGISTER: Workload = Workload {
     name: "register",
     aliases: &[],
     summary: "`read` and `write` of one value, or of one for each key",
-    models: &["linearizable"],
+    models: NAMES,
     settings: &[],
     decide,
 };
@@ -20,12 +20,13 @@ pub(super) static CAS_REGISTER: Workload = Workload {
     name: "cas-register",
     aliases: &[],
     summary: "registers with `cas` of `[old new]`",
-    models: &["linearizable"],
+    models: NAMES,
     settings: &[],
     decide,
 };
 
-fn decide(events: &Events, _model: &str, question: &Question) -> Result<Report, Refusal> {
+fn decide(events: &Events, model: &str, question: &Question) -> Result<Report, Refusal> {
     let history = from_events(events)?;
-    Ok(check(&history, &LINEARIZABLE, &question.options))
+    let model = Model::find(model).unwrap_or(&LINEARIZABLE);
+    Ok(check(&history, model, &question.options))
 }

@@ -1,0 +1,123 @@
+//! Models of registers that are weaker than linearizability.
+//!
+//! - One file each: [`sequential`], [`causal`] (and causal convergence), [`memory`] (causal memory), [`pram`].
+//! - [`sessions`]: a history as these models see it; [`settle`]: where it is not certain whose value was seen.
+//! - [`clocks`], [`overwritten`], [`saturate`]: who comes before whom, and what follows from that.
+//! - [`shrink`]: the smallest witness; [`story`]: how it is told and drawn.
+//!
+//! What is linearizable keeps all of them, so that question is asked first: it is the cheapest.
+
+mod causal;
+mod clocks;
+mod memory;
+mod overwritten;
+mod pram;
+mod saturate;
+mod sessions;
+mod settle;
+mod shrink;
+mod story;
+
+pub use causal::{CAUSAL, CAUSAL_CONVERGENCE};
+pub use memory::CAUSAL_MEMORY;
+pub use pram::PRAM;
+
+use history::{History, Outcome};
+
+use crate::explain;
+use crate::model::Options;
+use crate::report::{Anomaly, AnomalyKind, Report};
+use crate::verdict::Verdict;
+
+use sessions::Sessions;
+use settle::{Refute, Settled, settle};
+
+/// Configurations of the search by which linearizability is tried first.
+const FIRST_TRY: usize = 100_000;
+
+/// Judges a history by a theory.
+fn judge(history: &History, options: &Options, model: &'static str, refute: Refute) -> Report {
+    let report = Report {
+        model,
+        verdict: Verdict::Valid,
+        anomalies: Vec::new(),
+        broken: 0,
+        operations: history.len(),
+        order: None,
+    };
+    if is_linearizable(history, options) {
+        return report;
+    }
+    let (sessions, nowhere) = Sessions::of(history);
+    if !nowhere.is_empty() {
+        let anomalies = nowhere.iter().take(options.anomalies.max(1)).map(|&i| from_nowhere(history, i)).collect();
+        return Report { verdict: Verdict::Invalid, anomalies, broken: nowhere.len(), ..report };
+    }
+    match settle(&sessions, refute, &options.limit, options.budget.saturating_mul(20)) {
+        Settled::Kept => report,
+        Settled::Undecided(reason) => Report { verdict: Verdict::unknown(reason), ..report },
+        Settled::Broken(refutation) => {
+            let suspects = refutation.map(|refutation| refutation.operations());
+            match witness(history, options, &sessions, suspects, refute) {
+                Some(anomaly) => Report { verdict: Verdict::Invalid, anomalies: vec![anomaly], broken: 1, ..report },
+                None => {
+                    let reason = "a suspected contradiction could not be confirmed (a bug in assize)";
+                    Report { verdict: Verdict::unknown(reason), ..report }
+                }
+            }
+        }
+    }
+}
+
+fn is_linearizable(history: &History, options: &Options) -> bool {
+    let options = Options {
+        own_run: false,
+        certificate: false,
+        anomalies: 1,
+        budget: options.budget.min(FIRST_TRY),
+        ..options.clone()
+    };
+    crate::register::linearizable(history, &options).verdict == Verdict::Valid
+}
+
+/// The smallest contradiction among the suspects, or among all.
+fn witness(
+    history: &History,
+    options: &Options,
+    sessions: &Sessions,
+    suspects: Option<Vec<u32>>,
+    refute: Refute,
+) -> Option<Anomaly> {
+    let decide = |sessions: &Sessions| settle(sessions, refute, &options.limit, options.budget);
+    let mut broken = |sessions: &Sessions| matches!(decide(sessions), Settled::Broken(_));
+    let all = || (0..sessions.len() as u32).collect();
+    let suspects = suspects.map(|ops| sessions.closed(&ops)).filter(|ops| broken(&sessions.only(ops)));
+    let suspected = sessions.only(&suspects.unwrap_or_else(all));
+    let left = suspected.only(&shrink::shrink(&suspected, &mut broken));
+    let Settled::Broken(refutation) = decide(&left) else { return None };
+    let everything = || story::Refutation::new("no order explains what was seen", story::Argument::nothing_fits());
+    Some(story::anomaly(history, &refutation.unwrap_or_else(everything), &left.index))
+}
+
+/// A read of a value that nobody can have written.
+fn from_nowhere(history: &History, read: u32) -> Anomaly {
+    let columns = &history.operations;
+    let operation = columns.get(read as usize);
+    let seen = if operation.request.function == history::Function::Read {
+        operation.completion.result
+    } else {
+        operation.request.expected
+    };
+    let failed = (0..columns.len()).find(|&i| {
+        columns.key[i] == operation.request.key
+            && columns.function[i].is_mutation()
+            && columns.outcome[i] == Outcome::Fail
+            && columns.argument[i] == seen
+    });
+    let kind = if failed.is_some() { AnomalyKind::AbortedRead } else { AnomalyKind::PhantomRead };
+    let mut indices: Vec<u32> = failed.map(|i| i as u32).into_iter().chain([read]).collect();
+    indices.sort_unstable();
+    let operations: Vec<_> = indices.iter().map(|&i| columns.get(i as usize)).collect();
+    let title = format!("{}, key {}", kind.title(), history.key_name(operation.request.key));
+    Anomaly { kind, title, story: explain::story(kind, &operations), operations, indices, drawing: None }
+}
