@@ -1,6 +1,6 @@
 //! Models of registers that are weaker than linearizability.
 //!
-//! - One file each: [`sequential`], [`causal`] (and causal convergence), [`memory`] (causal memory), [`pram`].
+//! - One file each: [`sequential`] (and its exact search, [`interleaving`]), [`causal`] (and causal convergence), [`memory`] (causal memory), [`pram`].
 //! - [`sessions`]: a history as these models see it; [`settle`]: where it is not certain whose value was seen.
 //! - [`clocks`], [`overwritten`], [`saturate`]: who comes before whom, and what follows from that.
 //! - [`shrink`]: the smallest witness; [`story`]: how it is told and drawn.
@@ -9,10 +9,12 @@
 
 mod causal;
 mod clocks;
+mod interleaving;
 mod memory;
 mod overwritten;
 mod pram;
 mod saturate;
+mod sequential;
 mod sessions;
 mod settle;
 mod shrink;
@@ -21,6 +23,7 @@ mod story;
 pub use causal::{CAUSAL, CAUSAL_CONVERGENCE};
 pub use memory::CAUSAL_MEMORY;
 pub use pram::PRAM;
+pub use sequential::SEQUENTIAL;
 
 use history::{History, Outcome};
 
@@ -32,11 +35,27 @@ use crate::verdict::Verdict;
 use sessions::Sessions;
 use settle::{Refute, Settled, settle};
 
+/// Effort while shrinking: what is hard to decide stays.
+const SMALL: usize = 20_000;
 /// Configurations of the search by which linearizability is tried first.
 const FIRST_TRY: usize = 100_000;
 
+/// How a model is decided.
+#[derive(Clone, Copy)]
+struct Theory<'a> {
+    /// Judges sessions with so much effort.
+    decide: &'a dyn Fn(&Sessions, usize) -> Settled,
+}
+
+/// Judges a history by what has to be forbidden, when it is certain whose value was seen.
+fn judge_by(history: &History, options: &Options, model: &'static str, refute: Refute) -> Report {
+    let decide =
+        |sessions: &Sessions, effort: usize| settle(sessions, refute, &options.limit, effort.saturating_mul(20));
+    judge(history, options, model, Theory { decide: &decide })
+}
+
 /// Judges a history by a theory.
-fn judge(history: &History, options: &Options, model: &'static str, refute: Refute) -> Report {
+fn judge(history: &History, options: &Options, model: &'static str, theory: Theory<'_>) -> Report {
     let report = Report {
         model,
         verdict: Verdict::Valid,
@@ -53,12 +72,12 @@ fn judge(history: &History, options: &Options, model: &'static str, refute: Refu
         let anomalies = nowhere.iter().take(options.anomalies.max(1)).map(|&i| from_nowhere(history, i)).collect();
         return Report { verdict: Verdict::Invalid, anomalies, broken: nowhere.len(), ..report };
     }
-    match settle(&sessions, refute, &options.limit, options.budget.saturating_mul(20)) {
+    match (theory.decide)(&sessions, options.budget) {
         Settled::Kept => report,
         Settled::Undecided(reason) => Report { verdict: Verdict::unknown(reason), ..report },
         Settled::Broken(refutation) => {
             let suspects = refutation.map(|refutation| refutation.operations());
-            match witness(history, options, &sessions, suspects, refute) {
+            match witness(history, &sessions, suspects, theory) {
                 Some(anomaly) => Report { verdict: Verdict::Invalid, anomalies: vec![anomaly], broken: 1, ..report },
                 None => {
                     let reason = "a suspected contradiction could not be confirmed (a bug in assize)";
@@ -81,14 +100,8 @@ fn is_linearizable(history: &History, options: &Options) -> bool {
 }
 
 /// The smallest contradiction among the suspects, or among all.
-fn witness(
-    history: &History,
-    options: &Options,
-    sessions: &Sessions,
-    suspects: Option<Vec<u32>>,
-    refute: Refute,
-) -> Option<Anomaly> {
-    let decide = |sessions: &Sessions| settle(sessions, refute, &options.limit, options.budget);
+fn witness(history: &History, sessions: &Sessions, suspects: Option<Vec<u32>>, theory: Theory<'_>) -> Option<Anomaly> {
+    let decide = |sessions: &Sessions| (theory.decide)(sessions, SMALL);
     let mut broken = |sessions: &Sessions| matches!(decide(sessions), Settled::Broken(_));
     let all = || (0..sessions.len() as u32).collect();
     let suspects = suspects.map(|ops| sessions.closed(&ops)).filter(|ops| broken(&sessions.only(ops)));

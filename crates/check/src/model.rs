@@ -17,6 +17,7 @@ pub struct Model {
 /// Every model that assize decides.
 pub static MODELS: &[&Model] = &[
     &LINEARIZABLE,
+    &consistency::SEQUENTIAL,
     &consistency::CAUSAL_CONVERGENCE,
     &consistency::CAUSAL_MEMORY,
     &consistency::CAUSAL,

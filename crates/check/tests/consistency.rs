@@ -10,6 +10,7 @@ type Pair = (&'static str, fn(&[Operation]) -> bool);
 
 const PAIRS: &[Pair] = &[
     ("linearizable", testkit::brute::linearizable),
+    ("sequential", brute::sequential),
     ("causal-convergence", brute::causal_convergence),
     ("causal-memory", brute::causal_memory),
     ("causal", brute::causal),

@@ -9,7 +9,7 @@
 //! A compare-and-set is a read and a write in one. That it is atomic is no matter of causality: two may replace the same value.
 
 use super::clocks::{Edges, Graph, Reason};
-use super::judge;
+use super::judge_by;
 use super::saturate::once;
 use super::sessions::Sessions;
 use super::story::Refutation;
@@ -20,14 +20,14 @@ use crate::model::Model;
 pub static CAUSAL: Model = Model {
     name: "causal",
     summary: "whoever sees a value has seen everything that caused it, and nothing that was replaced among its causes",
-    decide: |history, options| judge(history, options, "causal", consistent),
+    decide: |history, options| judge_by(history, options, "causal", consistent),
 };
 
 /// Causal convergence (CCv, "causal+"). `O(n k)`; exact where values are unique.
 pub static CAUSAL_CONVERGENCE: Model = Model {
     name: "causal-convergence",
     summary: "causal, and all agree on the order of concurrent writes: replicas that know the same show the same",
-    decide: |history, options| judge(history, options, "causal-convergence", convergent),
+    decide: |history, options| judge_by(history, options, "causal-convergence", convergent),
 };
 
 fn consistent(sessions: &Sessions, _limit: &Limit) -> Result<Option<Refutation>, Reason> {

@@ -5,7 +5,7 @@
 //! another value comes before the write of that value, and what follows must have no cycle (CyclicHB, WriteHBInitRead).
 
 use super::clocks::{Edges, Graph, Reason};
-use super::judge;
+use super::judge_by;
 use super::saturate::{Rules, Saturated, saturate};
 use super::sessions::Sessions;
 use super::story::Refutation;
@@ -16,7 +16,7 @@ use crate::model::Model;
 pub static CAUSAL_MEMORY: Model = Model {
     name: "causal-memory",
     summary: "each process sees all writes in one order that contains causes and effects; concurrent writes in an order of its own",
-    decide: |history, options| judge(history, options, "causal-memory", refute),
+    decide: |history, options| judge_by(history, options, "causal-memory", refute),
 };
 
 fn refute(sessions: &Sessions, limit: &Limit) -> Result<Option<Refutation>, Reason> {
@@ -32,7 +32,7 @@ pub(super) fn each_view(
 ) -> Result<Option<Refutation>, Reason> {
     let none = Edges::default();
     let all = Graph { sessions, from: &sessions.from, edges: &none };
-    if let Ok(Saturated::Open) = saturate(&all, Rules { reader: None, one_order: false }, limit) {
+    if let Ok(Saturated::Open(_)) = saturate(&all, Rules { reader: None, one_order: false }, limit) {
         return Ok(None);
     }
     for session in 0..sessions.sessions as u32 {

@@ -3,7 +3,7 @@
 //! causes do not travel over a third process.
 
 use super::clocks::Reason;
-use super::judge;
+use super::judge_by;
 use super::memory::each_view;
 use super::sessions::{NONE, Sessions};
 use super::story::Refutation;
@@ -14,7 +14,7 @@ use crate::model::Model;
 pub static PRAM: Model = Model {
     name: "pram",
     summary: "each process sees the writes of every other in the order in which that one wrote them",
-    decide: |history, options| judge(history, options, "pram", refute),
+    decide: |history, options| judge_by(history, options, "pram", refute),
 };
 
 fn refute(sessions: &Sessions, limit: &Limit) -> Result<Option<Refutation>, Reason> {

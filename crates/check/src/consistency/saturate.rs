@@ -22,8 +22,8 @@ pub(super) struct Rules {
 
 /// What followed.
 pub(super) enum Saturated {
-    /// No contradiction.
-    Open,
+    /// No contradiction: all edges that follow, (source, target).
+    Open(Vec<(u32, u32)>),
     /// A contradiction.
     Broken(Refutation),
 }
@@ -48,7 +48,7 @@ pub(super) fn saturate(graph: &Graph<'_>, rules: Rules, limit: &Limit) -> Result
         };
         match derived.round(&edges, &order, rules)? {
             Some(contradiction) => return Ok(Saturated::Broken(derived.argue(&contradiction))),
-            None if derived.nothing_new() => return Ok(Saturated::Open),
+            None if derived.nothing_new() => return Ok(Saturated::Open(derived.pairs())),
             None => {}
         }
     }

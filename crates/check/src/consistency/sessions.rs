@@ -106,6 +106,11 @@ impl Sessions {
         kept.into_iter().collect()
     }
 
+    /// The value that an operation sets. Only known while something is unsettled.
+    pub fn value(&self, op: u32) -> u64 {
+        self.sets.get(op as usize).copied().unwrap_or(NIL)
+    }
+
     /// What an unsettled operation saw.
     pub fn sight(&self, op: u32) -> Option<Sight> {
         self.unsettled.iter().find(|(unsettled, _)| *unsettled == op).map(|(_, sight)| *sight)

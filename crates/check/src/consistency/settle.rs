@@ -3,10 +3,16 @@
 //! contradiction.
 
 use super::clocks::Reason;
-use super::sessions::{INITIAL, NONE, Sessions, Sight, shows};
+use super::sessions::{INITIAL, Sessions, shows};
 use super::story::Refutation;
 use crate::limit::Limit;
 use history::NIL;
+
+/// What is certain: whose values were seen, and which operations happened.
+pub(super) fn certain(sessions: &Sessions) -> (Vec<u32>, Vec<bool>) {
+    let choice = Choice::certain(sessions);
+    (choice.from, choice.kept)
+}
 
 /// Judges sessions in which every operation saw a certain value, or one that says nothing.
 pub(super) type Refute = fn(&Sessions, &Limit) -> Result<Option<Refutation>, Reason>;
@@ -29,7 +35,7 @@ pub(super) fn settle(sessions: &Sessions, refute: Refute, limit: &Limit, work: u
         Err(reason) => Settled::Undecided(reason),
     };
     let mut search = Search { sessions, refute, limit, work };
-    let start = search.certain();
+    let start = Choice::certain(sessions);
     if !sessions.unsettled.is_empty() {
         return match search.extend(&start) {
             Ok(true) => Settled::Kept,
@@ -63,10 +69,9 @@ struct Search<'a> {
     work: usize,
 }
 
-impl Search<'_> {
+impl Choice {
     /// What needs no choice.
-    fn certain(&self) -> Choice {
-        let sessions = self.sessions;
+    fn certain(sessions: &Sessions) -> Choice {
         let mut kept = vec![true; sessions.len()];
         sessions.optional.iter().for_each(|op| kept[*op as usize] = false);
         let open: Vec<u32> =
@@ -74,11 +79,24 @@ impl Search<'_> {
         let mut choice = Choice { from: sessions.from.clone(), kept, open };
         if !sessions.optional.is_empty() {
             let sure: Vec<u32> = (0..sessions.len() as u32).filter(|op| choice.kept[*op as usize]).collect();
-            sure.into_iter().for_each(|op| self.happened(&mut choice, sessions.from[op as usize]));
+            sure.into_iter().for_each(|op| choice.happened(sessions, sessions.from[op as usize]));
         }
         choice
     }
 
+    /// What was seen happened, and so did what that saw.
+    fn happened(&mut self, sessions: &Sessions, op: u32) {
+        let mut op = op;
+        while op < INITIAL && !std::mem::replace(&mut self.kept[op as usize], true) {
+            if sessions.sight(op).is_some() {
+                return self.open.push(op);
+            }
+            op = self.from[op as usize];
+        }
+    }
+}
+
+impl Search<'_> {
     /// Whether a choice can be completed.
     fn extend(&mut self, choice: &Choice) -> Result<bool, Reason> {
         let Some(left) = self.work.checked_sub(self.sessions.len() + 1) else {
@@ -99,24 +117,11 @@ impl Search<'_> {
             let mut next = choice.clone();
             next.open.pop();
             next.from[op as usize] = maker;
-            self.happened(&mut next, maker);
+            next.happened(self.sessions, maker);
             if self.extend(&next)? {
                 return Ok(true);
             }
         }
         Ok(false)
-    }
-
-    /// What was seen happened, and so did what that saw.
-    fn happened(&self, choice: &mut Choice, op: u32) {
-        let mut op = op;
-        while op < INITIAL && !std::mem::replace(&mut choice.kept[op as usize], true) {
-            if self.sessions.sight(op).is_some_and(|sight| matches!(sight, Sight::Value(_))) {
-                choice.open.push(op);
-                return;
-            }
-            op = choice.from[op as usize];
-        }
-        debug_assert!(op == NONE || op == INITIAL || choice.kept[op as usize]);
     }
 }
