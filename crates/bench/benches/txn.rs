@@ -24,7 +24,7 @@ fn transactions(criterion: &mut Criterion) {
     for (name, level) in levels {
         group.bench_function(format!("registers {name}"), |bencher| {
             bencher.iter(|| {
-                let (_, reads) = register::facts(&registers);
+                let (_, reads) = register::reads(&registers);
                 assert!(weak::violation(&reads, level, &[]).is_none());
             });
         });

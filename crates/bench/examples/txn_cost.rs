@@ -2,8 +2,11 @@
 //!
 //! `txn_cost [transactions ...]`: 10 000, 100 000 and a million by default; ten million need 8 GB.
 
-use bench::{LargeTxn, Usage};
+use bench::{Counting, LargeTxn, Usage};
 use check::txn::{check_transactions, register, weak};
+
+#[global_allocator]
+static ALLOCATOR: Counting = Counting;
 
 fn main() {
     let sizes: Vec<u64> = std::env::args().skip(1).filter_map(|size| size.parse().ok()).collect();
@@ -34,7 +37,7 @@ fn registers(large: LargeTxn) {
         (weak::Weak::Causal, "rw-register causal"),
     ] {
         show(&large, name, || {
-            let (_, reads) = register::facts(&history);
+            let (_, reads) = register::reads(&history);
             assert!(weak::violation(&reads, level, &[]).is_none());
         });
     }
@@ -42,6 +45,7 @@ fn registers(large: LargeTxn) {
 
 fn show(large: &LargeTxn, name: &str, work: impl FnMut()) {
     let usage = Usage::least(if large.transactions > 2_000_000 { 2 } else { 5 }, work);
-    let (ns, bytes) = (usage.cpu * 1e9 / large.transactions as f64, usage.peak / (large.transactions * 4) as f64);
+    let (ns, bytes) =
+        (usage.cpu * 1e9 / large.transactions as f64, usage.peak as f64 / (large.transactions * 4) as f64);
     println!("{name:<40} {:>12} {ns:>9.0} {bytes:>12.1}", large.transactions);
 }

@@ -10,7 +10,7 @@ pub use closed_loop::{ClosedLoop, Turn};
 pub use hard::Hard;
 pub use objects::{Kind, LargeObject};
 pub use txn::LargeTxn;
-pub use usage::Usage;
+pub use usage::{Counting, Usage};
 
 use base::{Rng, Seed};
 use history::{Completion, ErrorKind, History, NIL, Request};

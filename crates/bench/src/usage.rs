@@ -1,48 +1,73 @@
+use std::alloc::{GlobalAlloc, Layout, System};
 use std::fs;
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
-/// What some work took: CPU time of all threads, so that other programs on the machine do not count, and memory on top of what was there.
+static LIVE: AtomicUsize = AtomicUsize::new(0);
+static PEAK: AtomicUsize = AtomicUsize::new(0);
+
+/// The system's allocator, counting what is allocated: a program that measures memory makes it its `#[global_allocator]`.
+pub struct Counting;
+
+fn grew(bytes: usize) {
+    PEAK.fetch_max(LIVE.fetch_add(bytes, Relaxed) + bytes, Relaxed);
+}
+
+// SAFETY: everything is handed on to the system's allocator as it came.
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        grew(layout.size());
+        // SAFETY: the caller's promises are the system's.
+        unsafe { System.alloc(layout) }
+    }
+
+    unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
+        grew(layout.size());
+        // SAFETY: the caller's promises are the system's.
+        unsafe { System.alloc_zeroed(layout) }
+    }
+
+    unsafe fn dealloc(&self, block: *mut u8, layout: Layout) {
+        LIVE.fetch_sub(layout.size(), Relaxed);
+        // SAFETY: the caller's promises are the system's.
+        unsafe { System.dealloc(block, layout) }
+    }
+
+    unsafe fn realloc(&self, block: *mut u8, layout: Layout, size: usize) -> *mut u8 {
+        grew(size);
+        LIVE.fetch_sub(layout.size(), Relaxed);
+        // SAFETY: the caller's promises are the system's.
+        unsafe { System.realloc(block, layout, size) }
+    }
+}
+
+/// What some work took: CPU time of the thread, so that other programs on the machine count little, and memory beside what was there.
 #[derive(Clone, Copy, Debug)]
 pub struct Usage {
     /// Seconds of CPU.
     pub cpu: f64,
-    /// Bytes: the highest resident set while it ran, less the one before.
-    pub peak: f64,
+    /// Most bytes allocated at a time; 0 unless [`Counting`] is the allocator.
+    pub peak: usize,
 }
 
 impl Usage {
-    /// Of some work, once. Linux only.
-    pub fn of<T>(work: impl FnOnce() -> T) -> (T, Usage) {
-        // Sets the peak back to what is resident now.
-        let _ = fs::write("/proc/self/clear_refs", "5");
-        let (memory, cpu) = (status("VmRSS:"), cpu());
-        let made = work();
-        (made, Usage { cpu: cpu_since(cpu), peak: status("VmHWM:") - memory })
+    /// Of some work on this thread, once. Linux only.
+    pub fn of(work: impl FnOnce()) -> Usage {
+        let (memory, before) = (LIVE.load(Relaxed), cpu());
+        PEAK.store(memory, Relaxed);
+        work();
+        Usage { cpu: (cpu() - before) / 1e9, peak: PEAK.load(Relaxed) - memory }
     }
 
     /// The least of several runs.
     pub fn least(times: usize, mut work: impl FnMut()) -> Usage {
-        let runs: Vec<Usage> = (0..times).map(|_| Usage::of(&mut work).1).collect();
-        let least = |of: fn(&Usage) -> f64| runs.iter().map(of).fold(f64::MAX, f64::min);
-        Usage { cpu: least(|usage| usage.cpu), peak: least(|usage| usage.peak) }
+        let runs: Vec<Usage> = (0..times).map(|_| Usage::of(&mut work)).collect();
+        let cpu = runs.iter().map(|usage| usage.cpu).fold(f64::MAX, f64::min);
+        Usage { cpu, peak: runs.iter().map(|usage| usage.peak).min().unwrap_or(0) }
     }
 }
 
-/// Nanoseconds that the scheduler has counted for this process's threads.
+/// Nanoseconds that the scheduler has counted for this thread.
 fn cpu() -> f64 {
-    let tasks = fs::read_dir("/proc/self/task").into_iter().flatten().flatten();
-    let spent = |path: std::path::PathBuf| -> Option<f64> {
-        fs::read_to_string(path.join("schedstat")).ok()?.split(' ').next()?.parse().ok()
-    };
-    tasks.filter_map(|task| spent(task.path())).sum()
-}
-
-fn cpu_since(before: f64) -> f64 {
-    (cpu() - before) / 1e9
-}
-
-fn status(field: &str) -> f64 {
-    let text = fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let line = text.lines().find_map(|line| line.strip_prefix(field));
-    let kilobytes = line.and_then(|line| line.split_whitespace().next()?.parse::<f64>().ok());
-    kilobytes.unwrap_or(f64::NAN) * 1024.0
+    let counted = fs::read_to_string("/proc/thread-self/schedstat").unwrap_or_default();
+    counted.split(' ').next().and_then(|nanoseconds| nanoseconds.parse().ok()).unwrap_or(f64::NAN)
 }

@@ -6,6 +6,7 @@
 //! - [`append`]: what list-append transactions say about the order of versions; [`register`]: the same of registers; [`facts`]: the form in which a workload says it.
 //! - [`graph`]: dependencies and how far they can be ordered; [`cycles`]: what stands in the way.
 //! - [`solve`]: a search for the order of versions where the data does not tell it.
+//! - [`statements`]: levels that look inside a transaction; [`updates`]: one that looks at which of them write.
 //! - [`weak`]: read committed, read atomic and causal consistency without the order of versions.
 //! - [`explain`]: a cycle in sentences; [`picture`]: as an SVG.
 
@@ -20,6 +21,8 @@ pub mod picture;
 pub mod register;
 pub mod schedule;
 pub mod solve;
+pub mod statements;
+pub mod updates;
 pub mod weak;
 
 use std::collections::BTreeMap;
@@ -158,7 +161,7 @@ fn search(transactions: &Transactions, options: &Options) -> TxnReport {
         };
         order = unordered(transactions, &mut facts, &data, &mut undecided, options);
     }
-    report(transactions, facts, Undecided { classes: undecided, stopped }, order)
+    report(transactions, facts, Undecided { classes: undecided, stopped, open }, order)
 }
 
 /// The levels that need the order of versions where it is not known: a search for one. An order of transactions if it keeps real time.
@@ -190,6 +193,8 @@ struct Undecided {
     classes: Vec<(Class, Variant, String)>,
     /// Why the check was stopped.
     stopped: Option<&'static str>,
+    /// Whether the data leaves the order of some versions open.
+    open: bool,
 }
 
 fn note_cycle(transactions: &Transactions, facts: &mut Facts, found: cycles::Found) {
@@ -198,25 +203,25 @@ fn note_cycle(transactions: &Transactions, facts: &mut Facts, found: cycles::Fou
     }
 }
 
-/// Read committed (of registers: lists have an order of versions), read atomic, causal.
+/// Causal consistency; and if it does not hold, read atomic and read committed (of lists: monotonic atomic view).
 fn weak_levels(transactions: &Transactions, facts: &mut Facts, reads: &weak::Reads, lists: bool, limit: &Limit) {
     let known: Vec<Edge> = facts.edges.iter().copied().filter(|edge| lists && edge.kind() == EdgeKind::Ww).collect();
     let mut look = |reads: &weak::Reads, level, class, variant| {
-        if limit.exceeded().is_some() {
-            return;
-        }
-        if let Some(cycle) = weak::violation(reads, level, &known) {
-            note_cycle(transactions, facts, cycles::Found { class, variant, cycle });
-        }
+        let cycle = if limit.exceeded().is_some() { None } else { weak::violation(reads, level, &known) };
+        let broken = cycle.is_some();
+        cycle.into_iter().for_each(|cycle| note_cycle(transactions, facts, cycles::Found { class, variant, cycle }));
+        broken
     };
-    if lists {
-        look(&reads.without_sessions(), weak::Weak::ReadAtomic, Class::FracturedRead, Variant::Plain);
-    } else {
-        look(reads, weak::Weak::ReadCommitted, Class::G1c, Variant::Plain);
-        look(reads, weak::Weak::ReadAtomic, Class::FracturedRead, Variant::Plain);
-    }
+    // Of lists, the order of processes makes a variant of its own.
     let variant = if lists { Variant::Process } else { Variant::Plain };
-    look(reads, weak::Weak::Causal, Class::StaleCausal, variant);
+    if !look(reads, weak::Weak::Causal, Class::StaleCausal, variant) {
+        return; // The others ask for less.
+    }
+    let alone = lists.then(|| reads.without_sessions());
+    if look(alone.as_ref().unwrap_or(reads), weak::Weak::ReadAtomic, Class::FracturedRead, Variant::Plain) {
+        let class = if lists { Class::VanishedTransaction } else { Class::G1c };
+        look(alone.as_ref().unwrap_or(reads), weak::Weak::ReadCommitted, class, Variant::Plain);
+    }
 }
 
 /// Histories without intervals need the order of each process as edges; real time contains it elsewhere.
@@ -252,12 +257,40 @@ fn report(transactions: &Transactions, facts: Facts, undecided: Undecided, order
             None => Verdict::Valid,
         }
     };
-    let levels = LEVELS.iter().map(|level| (level, decide(level))).collect();
+    let mut levels: Vec<(&'static Level, Verdict)> = LEVELS.iter().map(|level| (level, decide(level))).collect();
+    if undecided.open {
+        doubt(&mut levels);
+    }
     let name =
         |(class, variant)| TxnAnomaly { class, variant, story: vec![], transactions: vec![], cycle: vec![] }.name();
     let counts = facts.counts.iter().map(|(what, count)| (name(*what), *count)).collect();
     let clean = broken.is_empty();
     TxnReport { levels, anomalies, counts, transactions: transactions.len(), order: order.filter(|_| clean) }
+}
+
+/// Where an order of versions had to be searched for, some classes were not: a level that forbids them holds if one holds that contains it
+/// and forbids what is in every such anomaly.
+fn doubt(levels: &mut [(&'static Level, Verdict)]) {
+    const LARGER: [(Class, &[Class]); 4] = [
+        (Class::LostUpdate, &[Class::GSingle]),
+        (Class::GMonotonic, &[Class::GSingle]),
+        (Class::GMsr, &[Class::PrefixCycle, Class::GNonadjacent]),
+        (Class::GUpdate, &[Class::G2Item]),
+    ];
+    let forbids = |level: &Level, class| Variant::ALL.iter().any(|variant| level.forbids(class, *variant));
+    let settled = |level: &Level| {
+        let searched = |(class, larger): &(Class, &[Class])| {
+            !forbids(level, *class) || larger.iter().any(|larger| forbids(level, *larger))
+        };
+        LARGER.iter().all(searched)
+    };
+    let holds = |(level, verdict): &&(&'static Level, Verdict)| *verdict == Verdict::Valid && settled(level);
+    let proofs: Vec<&'static Level> = levels.iter().filter(holds).map(|(level, _)| *level).collect();
+    for (level, verdict) in levels.iter_mut().filter(|(level, verdict)| *verdict == Verdict::Valid && !settled(level)) {
+        if !proofs.iter().any(|proof| proof.contains(level)) {
+            *verdict = Verdict::unknown("the order of some versions is not known, and no stronger level holds");
+        }
+    }
 }
 
 /// Whether any transaction works on lists, rather than registers.

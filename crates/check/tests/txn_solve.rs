@@ -85,10 +85,22 @@ fn two_cases_that_both_end_in_a_cycle() {
             serializable: invalid
             causal-violation
               T0 (process 0): write x 1, write y 1
+              T2 (process 2): read x 1, read z nil, write z 2
               T4 (process 2): read y nil
-              T0 must precede T4: process 0 ran T0 first
+              T0 must precede T2: T2 read x = 1, where 1 is of T0
+              T2 must precede T4: process 2 ran T2 first
               T4 must precede T0: T4 read y = nil, without 1 of T0
-              so T0 before T4 before T0: no order is left
+              so T0 before T2 before T4 before T0: no order is left
+            G-MSR
+              T2 (process 2): read x 1, read z nil, write z 2
+              T1 (process 1): write x 2, write z 1
+              T3 (process 3): read x 2, read y nil, write y 3
+              T0 (process 0): write x 1, write y 1
+              T2 must precede T1: T2 read z = nil, without 1 of T1
+              T1 must precede T3: T3 read x = 2, where 2 is of T1
+              T3 must precede T0: T3 read y = nil, without 1 of T0
+              T0 must precede T2: T2 read x = 1, where 1 is of T0
+              so T2 before T1 before T3 before T0 before T2: no order is left
             G-single
               T0 (process 0): write x 1, write y 1
               T1 (process 1): write x 2, write z 1
@@ -105,6 +117,16 @@ fn two_cases_that_both_end_in_a_cycle() {
                 T2 must precede T1: T2 read z = nil, without 1 of T1
                 so T1 before T2 before T1: no order is left
             G-nonadjacent
+              T2 (process 2): read x 1, read z nil, write z 2
+              T1 (process 1): write x 2, write z 1
+              T3 (process 3): read x 2, read y nil, write y 3
+              T0 (process 0): write x 1, write y 1
+              T2 must precede T1: T2 read z = nil, without 1 of T1
+              T1 must precede T3: T3 read x = 2, where 2 is of T1
+              T3 must precede T0: T3 read y = nil, without 1 of T0
+              T0 must precede T2: T2 read x = 1, where 1 is of T0
+              so T2 before T1 before T3 before T0 before T2: no order is left
+            G-update
               T2 (process 2): read x 1, read z nil, write z 2
               T1 (process 1): write x 2, write z 1
               T3 (process 3): read x 2, read y nil, write y 3

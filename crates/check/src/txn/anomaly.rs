@@ -30,18 +30,26 @@ pub enum Class {
     OwnWriteMissed,
     /// A transaction's read contradicts what it had read or written before.
     Internal,
+    /// A transaction saw one write of another, and later missed another one of the same (OTV).
+    VanishedTransaction,
     /// A transaction saw one write of another and missed an earlier or simultaneous one.
     FracturedRead,
     /// A read missed a write that causally preceded it.
     StaleCausal,
     /// Two transactions read the same version and both replaced it.
     LostUpdate,
+    /// A transaction missed something that what it had seen or written before depended on.
+    GMonotonic,
+    /// What a transaction read first and later is of no two states of the database, one after the other.
+    GMsr,
     /// A cycle with one anti-dependency (read skew).
     GSingle,
     /// A cycle in which every anti-dependency follows a read or the order of a process: no prefix of one order was read.
     PrefixCycle,
     /// A cycle with several anti-dependencies, no two of them adjacent (long fork).
     GNonadjacent,
+    /// A cycle with anti-dependencies and at most one transaction that only reads.
+    GUpdate,
     /// A cycle with adjacent anti-dependencies (write skew).
     G2Item,
 }
@@ -62,12 +70,16 @@ impl Class {
             Class::FutureRead => "future-read",
             Class::OwnWriteMissed => "own-write-missed",
             Class::Internal => "internal",
+            Class::VanishedTransaction => "vanished-transaction",
             Class::FracturedRead => "fractured-read",
             Class::StaleCausal => "causal-violation",
             Class::LostUpdate => "lost-update",
+            Class::GMonotonic => "G-monotonic",
+            Class::GMsr => "G-MSR",
             Class::GSingle => "G-single",
             Class::PrefixCycle => "prefix-violation",
             Class::GNonadjacent => "G-nonadjacent",
+            Class::GUpdate => "G-update",
             Class::G2Item => "G2-item",
         }
     }

@@ -10,7 +10,6 @@ use history::txn::{Kind, Micro, Transactions, UNREAD};
 use super::anomaly::Class;
 use super::facts::Facts;
 use super::graph::{Edge, EdgeKind};
-use super::register::reads_of;
 use super::weak::{NOBODY, Reads};
 
 const NONE: u32 = u32::MAX;
@@ -497,18 +496,23 @@ pub fn reads(transactions: &Transactions, facts: &Facts) -> Reads {
         let appends = transactions.ops(t).iter().filter(|op| op.kind == Kind::Append);
         appends.for_each(|op| writer[op.value as usize] = t);
     }
-    let mut seen = Vec::new();
-    for t in (0..transactions.len() as u32).filter(|t| transactions.outcome[*t as usize] == Outcome::Ok) {
-        for op in transactions.ops(t).iter().filter(|op| op.kind == Kind::ReadList && op.value != UNREAD) {
+    let mut reads = Reads::with_capacity(transactions);
+    for t in 0..transactions.len() as u32 {
+        reads.first_read.push(reads.reads.len() as u32);
+        let ok = transactions.outcome[t as usize] == Outcome::Ok;
+        for op in transactions.ops(t).iter().filter(|op| ok && op.kind == Kind::ReadList && op.value != UNREAD) {
             let foreign = |version: &&u32| writer[**version as usize] != t;
             match transactions.list(op).iter().rfind(foreign) {
-                None => seen.push((t, op.key, NOBODY)),
+                None => reads.reads.push((op.key, NOBODY)),
                 Some(version) if writer[*version as usize] != NONE => {
-                    seen.push((t, op.key, writer[*version as usize]));
+                    reads.reads.push((op.key, writer[*version as usize]));
                 }
                 Some(_) => {}
             }
         }
     }
-    reads_of(transactions, &facts.live, seen.into_iter())
+    reads.first_read.push(reads.reads.len() as u32);
+    reads.add_writes(transactions);
+    reads.add_sessions(transactions, &facts.live);
+    reads
 }

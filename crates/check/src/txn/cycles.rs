@@ -10,12 +10,11 @@ use history::txn::{NEVER, Transactions};
 
 use super::anomaly::{Class, Variant};
 use super::graph::{Adjacency, Edge, EdgeKind, components};
+use super::{statements, updates};
 use crate::limit::Limit;
 
 /// Edges looked at in searches of one class before giving up.
 const BUDGET: usize = 30_000_000;
-/// Edges from which a shortest cycle is searched, per class.
-const ROOTS: usize = 256;
 
 /// The part of the graph that has no order: transactions and, between them, real time as a chain of instants.
 pub struct Core {
@@ -54,17 +53,22 @@ pub fn cycles(transactions: &Transactions, live: &[bool], placed: &[bool], edges
         if variant == Variant::Realtime && !transactions.timed {
             break;
         }
-        core.search(variant, &mut cycles, limit);
+        core.search(transactions, variant, &mut cycles, limit);
     }
     cycles
 }
 
 /// A shortest cycle of any kind that a bounded search finds, among edges inside strongly connected components.
 pub fn shortest_cycle(count: usize, edges: Vec<Edge>) -> Option<Vec<Edge>> {
-    let adjacency = Adjacency::new(count, edges.iter().map(|edge| (edge.from, edge.to)));
-    let part = Part { nodes: count, instants: count as u32, edges, adjacency };
-    let any = |needs| Automaton { states: 1, step: |_, _| Some(0), needs };
-    [EdgeKind::Ww, EdgeKind::Wr].into_iter().find_map(|needs| part.shortest(&any(needs)))
+    let part = Part::of(count, count, edges);
+    [EdgeKind::Ww, EdgeKind::Wr].into_iter().find_map(|needs| part.shortest_with(needs))
+}
+
+/// A shortest way between two nodes; empty if there is none.
+pub fn shortest_way(count: usize, edges: Vec<Edge>, from: u32, to: u32) -> Vec<Edge> {
+    let part = Part::of(count, count, edges);
+    let way = Search::new(count).path(&part, 1, from, to, u32::MAX, |_, _| Some(0));
+    way.unwrap_or_default().into_iter().map(|edge| part.edges[edge as usize]).collect()
 }
 
 impl Core {
@@ -126,7 +130,7 @@ impl Core {
         }
     }
 
-    fn search(&self, variant: Variant, cycles: &mut Cycles, limit: &Limit) {
+    fn search(&self, transactions: &Transactions, variant: Variant, cycles: &mut Cycles, limit: &Limit) {
         if limit.exceeded().is_some() {
             return;
         }
@@ -140,11 +144,11 @@ impl Core {
         let known = |cycles: &Cycles, class| cycles.found.iter().any(|found| found.class == class);
         if !known(cycles, Class::GSingle) {
             match graph.read_skew() {
-                Some(Some(cycle)) => {
+                Ok(Some(cycle)) => {
                     cycles.found.push(Found { class: Class::GSingle, variant, cycle: self.tell(&cycle) })
                 }
-                Some(None) => {}
-                None => cycles.undecided.push((Class::GSingle, variant)),
+                Ok(None) => {}
+                Err(OutOfBudget) => cycles.undecided.push((Class::GSingle, variant)),
             }
         }
         // Where read skew exists, a long fork beside it changes no level; it is looked for where there is none.
@@ -152,6 +156,39 @@ impl Core {
             self.look(&graph, Class::GNonadjacent, variant, &automaton(Class::GNonadjacent), cycles);
         }
         self.look(&graph, Class::G2Item, variant, &automaton(Class::G2Item), cycles);
+        if variant == Variant::Plain {
+            self.look_inside(transactions, &graph, cycles);
+        }
+    }
+
+    /// Classes that need more than the edges between transactions: their statements, and which of them write.
+    fn look_inside(&self, transactions: &Transactions, graph: &Part, cycles: &mut Cycles) {
+        // Transactions on cycles, and the edges between those of one component.
+        let component = components(&graph.adjacency);
+        let inside = |edge: &&Edge| component[edge.from as usize] == component[edge.to as usize];
+        let mut number = vec![u32::MAX; graph.nodes];
+        let mut members = Vec::new();
+        let mut edges = Vec::new();
+        for edge in graph.edges.iter().filter(inside) {
+            let mut member = |node: u32| {
+                if number[node as usize] == u32::MAX {
+                    number[node as usize] = members.len() as u32;
+                    members.push(self.transactions[node as usize]);
+                }
+                number[node as usize]
+            };
+            edges.push(edge.between(member(edge.from), member(edge.to)));
+        }
+        for looked in [
+            statements::monotonic_view(transactions, &members, &edges),
+            statements::monotonic_snapshot(transactions, &members, &edges),
+            updates::update_serializable(transactions, &members, &edges),
+        ] {
+            match looked {
+                Ok(found) => cycles.found.extend(found),
+                Err(class) => cycles.undecided.push((class, Variant::Plain)),
+            }
+        }
     }
 
     fn look(&self, graph: &Part, class: Class, variant: Variant, automaton: &Automaton, cycles: &mut Cycles) {
@@ -230,26 +267,51 @@ fn automaton(class: Class) -> Automaton {
     }
 }
 
-/// The edges of one variant.
-struct Part {
+/// A graph in which cycles are searched.
+pub struct Part {
     nodes: usize,
-    /// Nodes from here on are instants.
+    /// Nodes from here on are instants, or statements: leaving one by the order of time or of a process is free.
     instants: u32,
     edges: Vec<Edge>,
     adjacency: Adjacency,
 }
 
+/// A search took more than it may.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct OutOfBudget;
+
 impl Part {
     fn new(core: &Core, variant: Variant) -> Part {
         let edges: Vec<Edge> = core.edges.iter().copied().filter(|edge| variant.has(edge.kind())).collect();
-        let adjacency = Adjacency::new(core.nodes, edges.iter().map(|edge| (edge.from, edge.to)));
-        Part { nodes: core.nodes, instants: core.transactions.len() as u32, edges, adjacency }
+        Part::of(core.nodes, core.transactions.len(), edges)
     }
 
-    /// Edges between transactions that a walk is told as: leaving an instant is free, so that real time counts once however many
-    /// instants it passes.
-    fn cost(&self, cycle: &[Edge]) -> u32 {
-        cycle.iter().filter(|edge| edge.from < self.instants).count() as u32
+    /// Nodes, how many of them are transactions, and edges.
+    pub fn of(nodes: usize, transactions: usize, edges: Vec<Edge>) -> Part {
+        let adjacency = Adjacency::new(nodes, edges.iter().map(|edge| (edge.from, edge.to)));
+        Part { nodes, instants: transactions as u32, edges, adjacency }
+    }
+
+    fn is_free(&self, edge: &Edge) -> bool {
+        edge.from >= self.instants && matches!(edge.kind(), EdgeKind::Rt | EdgeKind::So)
+    }
+
+    /// What makes one walk a worse witness than another: edges between transactions, real time counted once however many instants it
+    /// passes; then keys.
+    fn cost(&self, cycle: &[Edge]) -> (u32, usize) {
+        let mut keys: Vec<u32> = cycle
+            .iter()
+            .filter(|edge| !matches!(edge.kind(), EdgeKind::Rt | EdgeKind::So))
+            .map(|edge| edge.key())
+            .collect();
+        keys.sort_unstable();
+        keys.dedup();
+        (cycle.iter().filter(|edge| !self.is_free(edge)).count() as u32, keys.len())
+    }
+
+    /// The shortest cycle with an edge of some kind.
+    pub fn shortest_with(&self, needs: EdgeKind) -> Option<Vec<Edge>> {
+        self.shortest(&Automaton { states: 1, step: |_, _| Some(0), needs })
     }
 
     /// The shortest closed walk of a class that a bounded search finds; `None` only if there is none.
@@ -274,8 +336,9 @@ impl Part {
             .collect();
         let mut search = Search::new(self.nodes * states as usize);
         let mut best: Option<Vec<Edge>> = None;
-        for (from, to, root) in spread(&roots, ROOTS) {
-            let limit = best.as_ref().map_or(u32::MAX, |best| self.cost(best));
+        for (from, to, root) in roots {
+            // One more: another as short may be of fewer keys.
+            let limit = best.as_ref().map_or(u32::MAX, |best| self.cost(best).0 + 1);
             let step = |edge: &Edge, state: u32| inside(edge, state).map(|(_, to)| to % states);
             if let Some(path) = search.path(self, states, to, from, limit, step) {
                 let cycle: Vec<Edge> =
@@ -291,45 +354,49 @@ impl Part {
         best
     }
 
-    /// The shortest cycle with exactly one anti-dependency: for each, a way back without another. `None` if the budget was too small
-    /// to find one or to exclude it.
-    fn read_skew(&self) -> Option<Option<Vec<Edge>>> {
+    /// The shortest cycle with exactly one anti-dependency: for each, a way back without another.
+    pub fn read_skew(&self) -> Result<Option<Vec<Edge>>, OutOfBudget> {
+        self.detour(|edge| edge.kind() == EdgeKind::Rw, |edge| edge.kind() != EdgeKind::Rw)
+    }
+
+    /// The shortest cycle of an edge that may begin one and others that may lead back.
+    pub fn detour(
+        &self,
+        begins: impl Fn(&Edge) -> bool,
+        leads: impl Fn(&Edge) -> bool,
+    ) -> Result<Option<Vec<Edge>>, OutOfBudget> {
         let all = components(&self.adjacency);
-        let plain = |edge: &&Edge| edge.kind() != EdgeKind::Rw;
-        let dependencies = self.edges.iter().filter(plain).map(|edge| (edge.from, edge.to));
+        let back = self.edges.iter().filter(|edge| leads(edge)).map(|edge| (edge.from, edge.to));
         // A way back leads to components of smaller or equal number.
-        let rank = components(&Adjacency::new(self.nodes, dependencies));
+        let rank = components(&Adjacency::new(self.nodes, back));
         let candidate = |edge: &Edge| {
-            edge.kind() == EdgeKind::Rw
+            begins(edge)
                 && all[edge.from as usize] == all[edge.to as usize]
                 && rank[edge.to as usize] >= rank[edge.from as usize]
         };
         let mut search = Search::new(self.nodes);
         let mut best: Option<Vec<Edge>> = None;
         for (at, root) in self.edges.iter().enumerate().filter(|(_, edge)| candidate(edge)) {
-            let limit = best.as_ref().map_or(u32::MAX, |best| self.cost(best));
-            let back = |edge: &Edge, _| {
-                (edge.kind() != EdgeKind::Rw
+            let limit = best.as_ref().map_or(u32::MAX, |best| self.cost(best).0 + 1);
+            let step = |edge: &Edge, _| {
+                (leads(edge)
                     && rank[edge.to as usize] >= rank[root.from as usize]
                     && all[edge.to as usize] == all[root.from as usize])
                     .then_some(0)
             };
-            if let Some(path) = search.path(self, 1, root.to, root.from, limit, back) {
-                let cycle = std::iter::once(at as u32).chain(path).map(|edge| self.edges[edge as usize]);
-                best = Some(cycle.collect());
+            if let Some(path) = search.path(self, 1, root.to, root.from, limit, step) {
+                let cycle: Vec<Edge> =
+                    std::iter::once(at as u32).chain(path).map(|edge| self.edges[edge as usize]).collect();
+                if best.as_ref().is_none_or(|best| self.cost(&cycle) < self.cost(best)) {
+                    best = Some(cycle);
+                }
             }
             if search.spent > BUDGET {
-                return best.map(Some);
+                return best.map(Some).ok_or(OutOfBudget);
             }
         }
-        Some(best)
+        Ok(best)
     }
-}
-
-/// At most `limit` items, evenly spread.
-fn spread<T: Copy>(items: &[T], limit: usize) -> impl Iterator<Item = T> + '_ {
-    let stride = items.len().div_ceil(limit).max(1);
-    items.iter().step_by(stride).copied()
 }
 
 /// Breadth-first searches (steps cost 0 or 1) that share their memory.
@@ -379,7 +446,7 @@ impl Search {
                 let (target, edge) = part.adjacency.at(place);
                 self.spent += 1;
                 let Some(state) = step(&part.edges[edge as usize], node % states) else { continue };
-                let (target, free) = (target * states + state, node / states >= part.instants);
+                let (target, free) = (target * states + state, part.is_free(&part.edges[edge as usize]));
                 let cost = cost + u32::from(!free);
                 let reached = &mut self.reached[target as usize];
                 if reached.run != self.run || cost < reached.cost {

@@ -21,17 +21,15 @@ pub fn facts(transactions: &Transactions) -> (Facts, Reads) {
     reading.find_writers();
     reading.look_at_reads();
     reading.order_versions();
-    let reads = reading.reads();
-    (reading.facts, reads)
+    reading.finish()
 }
 
-/// A read of another transaction's version.
-#[derive(Clone, Copy)]
-struct Seen {
-    reader: u32,
-    key: u32,
-    version: u32,
-    writer: u32,
+/// The same without the order of versions and its edges: enough for the weak levels.
+pub fn reads(transactions: &Transactions) -> (Facts, Reads) {
+    let mut reading = Reading::new(transactions);
+    reading.find_writers();
+    reading.look_at_reads();
+    reading.finish()
 }
 
 struct Reading<'a> {
@@ -39,7 +37,9 @@ struct Reading<'a> {
     writer: Vec<u32>,
     /// Whether a version is its transaction's last of its key.
     last: Vec<bool>,
-    seen: Vec<Seen>,
+    /// What the weak levels look at, while it is collected; the version of each read beside it.
+    reads: Reads,
+    versions: Vec<u32>,
     facts: Facts,
 }
 
@@ -50,7 +50,10 @@ impl<'a> Reading<'a> {
             live: transactions.outcome.iter().map(|outcome| *outcome == Outcome::Ok).collect(),
             ..Facts::default()
         };
-        Reading { transactions, writer: vec![NONE; versions], last: vec![true; versions], seen: Vec::new(), facts }
+        let reads = Reads::with_capacity(transactions);
+        let room = reads.reads.capacity();
+        let (writer, last) = (vec![NONE; versions], vec![true; versions]);
+        Reading { transactions, writer, last, reads, versions: Vec::with_capacity(room), facts }
     }
 
     fn outcome(&self, t: u32) -> Outcome {
@@ -82,7 +85,11 @@ impl<'a> Reading<'a> {
     fn look_at_reads(&mut self) {
         // Per key what the transaction expects to read, and whether it wrote that itself.
         let mut views = vec![(NONE, UNREAD, false); self.transactions.keys.len()];
-        for t in (0..self.transactions.len() as u32).filter(|t| self.transactions.outcome[*t as usize] == Outcome::Ok) {
+        for t in 0..self.transactions.len() as u32 {
+            self.reads.first_read.push(self.reads.reads.len() as u32);
+            if self.outcome(t) != Outcome::Ok {
+                continue;
+            }
             for op in self.transactions.ops(t) {
                 let view = &mut views[op.key as usize];
                 if view.0 != t {
@@ -106,12 +113,13 @@ impl<'a> Reading<'a> {
                 }
             }
         }
+        self.reads.first_read.push(self.reads.reads.len() as u32);
     }
 
     fn look_at(&mut self, reader: u32, op: &Micro, own: bool) {
         let (key, version) = (op.key, op.value);
         if version == INITIAL {
-            self.seen.push(Seen { reader, key, version, writer: NOBODY });
+            self.see(key, version, NOBODY);
             return;
         }
         let (transactions, writer) = (self.transactions, self.writer[version as usize]);
@@ -136,8 +144,12 @@ impl<'a> Reading<'a> {
             self.facts.note(Class::G1b, &[writer, reader], story);
         }
         self.facts.live[writer as usize] = true;
-        self.facts.edges.push(Edge::new(EdgeKind::Wr, writer, reader, key));
-        self.seen.push(Seen { reader, key, version, writer });
+        self.see(key, version, writer);
+    }
+
+    fn see(&mut self, key: u32, version: u32, writer: u32) {
+        self.reads.reads.push((key, writer));
+        self.versions.push(version);
     }
 
     fn internal(&mut self, t: u32, op: &Micro, expected: u32, own: bool) {
@@ -160,7 +172,11 @@ impl<'a> Reading<'a> {
         let mut head = vec![NONE; versions + keys];
         let mut links: Vec<(u32, u32)> = Vec::new();
         let mut views = vec![(NONE, UNREAD); keys];
-        let mut blind: Vec<(u32, u32)> = Vec::new();
+        // Writes without a read: how many, one of them, and those to keys whose initial version somebody read.
+        let (mut blind, mut example, mut later): (usize, _, Vec<(u32, u32)>) = (0, None, Vec::new());
+        let mut initial = vec![false; keys];
+        let beginnings = self.reads.reads.iter().filter(|(_, writer)| *writer == NOBODY);
+        beginnings.for_each(|(key, _)| initial[*key as usize] = true);
         for t in 0..self.transactions.len() as u32 {
             if !self.facts.live[t as usize] {
                 continue;
@@ -178,7 +194,13 @@ impl<'a> Reading<'a> {
                     continue;
                 }
                 match view.1 {
-                    UNREAD => blind.push((op.key, t)),
+                    UNREAD => {
+                        blind += 1;
+                        example.get_or_insert((op.key, t));
+                        if initial[op.key as usize] {
+                            later.push((op.key, t));
+                        }
+                    }
                     version => {
                         let slot = &mut head[slot_of(version, op.key, versions)];
                         links.push((t, *slot));
@@ -189,22 +211,33 @@ impl<'a> Reading<'a> {
             }
         }
         self.lost_updates(&head, &links);
-        self.blind_writes(&mut blind);
-        for seen in &self.seen {
-            let mut rw = |writer| {
-                if writer != seen.reader {
-                    self.facts.edges.push(Edge::new(EdgeKind::Rw, seen.reader, writer, seen.key));
+        if let Some((key, t)) = example {
+            self.blind_writes(blind, key, t);
+        }
+        later.sort_unstable();
+        self.facts.edges.reserve(self.reads.reads.len() * 2);
+        for reader in 0..self.transactions.len() as u32 {
+            let range =
+                self.reads.first_read[reader as usize] as usize..self.reads.first_read[reader as usize + 1] as usize;
+            for ((key, writer), version) in self.reads.reads[range.clone()].iter().zip(&self.versions[range]) {
+                if *writer != NOBODY {
+                    self.facts.edges.push(Edge::new(EdgeKind::Wr, *writer, reader, *key));
                 }
-            };
-            let mut at = head[slot_of(seen.version, seen.key, versions)];
-            while at != NONE {
-                let (writer, next) = links[at as usize];
-                rw(writer);
-                at = next;
-            }
-            if seen.version == INITIAL {
-                let from = blind.partition_point(|(key, _)| *key < seen.key);
-                blind[from..].iter().take_while(|(key, _)| *key == seen.key).for_each(|(_, writer)| rw(*writer));
+                let mut rw = |writer| {
+                    if writer != reader {
+                        self.facts.edges.push(Edge::new(EdgeKind::Rw, reader, writer, *key));
+                    }
+                };
+                let mut at = head[slot_of(*version, *key, versions)];
+                while at != NONE {
+                    let (writer, next) = links[at as usize];
+                    rw(writer);
+                    at = next;
+                }
+                if *version == INITIAL {
+                    let from = later.partition_point(|(other, _)| other < key);
+                    later[from..].iter().take_while(|(other, _)| other == key).for_each(|(_, writer)| rw(*writer));
+                }
             }
         }
     }
@@ -233,84 +266,20 @@ impl<'a> Reading<'a> {
         }
     }
 
-    fn blind_writes(&mut self, blind: &mut Vec<(u32, u32)>) {
-        blind.sort_unstable();
-        blind.dedup();
-        if let Some((key, t)) = blind.first() {
-            let key = &self.transactions.keys[*key as usize];
-            self.facts.unordered = Some(format!(
-                "{} writes did not follow a read of their key (T{t} to {key}, for one), so the order of versions is not known",
-                blind.len()
-            ));
-        }
+    fn blind_writes(&mut self, count: usize, key: u32, t: u32) {
+        let key = &self.transactions.keys[key as usize];
+        self.facts.unordered = Some(format!(
+            "{count} writes did not follow a read of their key (T{t} to {key}, for one), so the order of versions is not known"
+        ));
     }
 
-    fn reads(&self) -> Reads {
-        let seen = self.seen.iter().map(|seen| (seen.reader, seen.key, seen.writer));
-        reads_of(self.transactions, &self.facts.live, seen)
+    fn finish(mut self) -> (Facts, Reads) {
+        self.reads.add_writes(self.transactions);
+        self.reads.add_sessions(self.transactions, &self.facts.live);
+        (self.facts, self.reads)
     }
 }
 
 fn slot_of(version: u32, key: u32, versions: usize) -> usize {
     if version == INITIAL { versions + key as usize } else { version as usize }
-}
-
-/// What the weak levels look at, from reads (reader, key, writer) in order of their readers.
-pub(super) fn reads_of(
-    transactions: &Transactions,
-    live: &[bool],
-    seen: impl Iterator<Item = (u32, u32, u32)>,
-) -> Reads {
-    let count = transactions.len();
-    let (mut first_read, mut reads) = (vec![0u32; count + 1], Vec::with_capacity(transactions.ops.len()));
-    for (reader, key, writer) in seen {
-        first_read[reader as usize + 1] += 1;
-        reads.push((key, writer));
-    }
-    (0..count).for_each(|t| first_read[t + 1] += first_read[t]);
-    let (mut first_write, mut writes) = (vec![0u32], Vec::with_capacity(transactions.ops.len() / 2));
-    for t in 0..count as u32 {
-        let begin = writes.len();
-        if live[t as usize] {
-            let ops = transactions.ops(t).iter().filter(|op| matches!(op.kind, Kind::Write | Kind::Append));
-            for op in ops {
-                if !writes[begin..].iter().rev().take(8).any(|key| *key == op.key) {
-                    writes.push(op.key);
-                }
-            }
-            writes[begin..].sort_unstable();
-            if writes.len() - begin > 8 {
-                let mut own = writes.split_off(begin);
-                own.dedup();
-                writes.append(&mut own);
-            }
-        }
-        first_write.push(writes.len() as u32);
-    }
-    Reads {
-        sessions: sessions(transactions, live),
-        first_read,
-        reads,
-        first_write,
-        writes,
-        keys: transactions.keys.len(),
-    }
-}
-
-/// The transactions of each process; it ends with one of unknown outcome, because what follows need not follow that one.
-fn sessions(transactions: &Transactions, live: &[bool]) -> Vec<Vec<u32>> {
-    let mut number = std::collections::HashMap::new();
-    let mut sessions: Vec<Vec<u32>> = Vec::new();
-    for t in (0..transactions.len() as u32).filter(|t| live[*t as usize]) {
-        let process = transactions.process[t as usize];
-        let session = *number.entry(process).or_insert(sessions.len());
-        if session == sessions.len() {
-            sessions.push(Vec::new());
-        }
-        sessions[session].push(t);
-        if transactions.outcome[t as usize] == Outcome::Info {
-            number.remove(&process);
-        }
-    }
-    sessions
 }

@@ -3,30 +3,19 @@
 //!
 //! Each level says which writes must have been committed before the one that was read. With session order and reads, these orders must be
 //! acyclic. Read committed and read atomic look at the smaller of two key sets each time: O(n^1.5); causal keeps a clock of one
-//! entry per session for every transaction: O(n k). Session order is part of all three.
+//! entry per session for every transaction: O(n k). Nearly all edges go forward in time, so cycles are looked for only
+//! where some go back. Session order is part of all three.
 
-use super::graph::{Edge, EdgeKind, components_of};
+mod causal;
+mod reads;
+mod windows;
+
+pub use reads::{NOBODY, Reads};
+
+use super::graph::{Edge, EdgeKind};
+use windows::Order;
 
 const NONE: u32 = u32::MAX;
-/// The writer of what was there before every transaction.
-pub const NOBODY: u32 = u32::MAX;
-
-/// What the three levels look at.
-pub struct Reads {
-    /// Sessions, each with its transactions in order.
-    pub sessions: Vec<Vec<u32>>,
-    /// Where the reads of each transaction begin; one more entry than transactions.
-    pub first_read: Vec<u32>,
-    /// Key and writer of every read of another transaction's write, in program order.
-    pub reads: Vec<(u32, u32)>,
-    /// Where the keys that each transaction writes begin; one more entry than transactions.
-    pub first_write: Vec<u32>,
-    /// The keys, sorted, each once.
-    pub writes: Vec<u32>,
-    /// How many keys there are.
-    pub keys: usize,
-}
-
 /// One of the three levels.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Weak {
@@ -38,86 +27,59 @@ pub enum Weak {
     Causal,
 }
 
-/// The orders that contradict each other, as a cycle of `so`, `wr` and forced `ww` edges; the same transaction twice if one missed
-/// a write although it read the initial version. `known`: further edges that must be kept.
+/// The orders that contradict each other, as a short cycle of `so`, `wr` and forced `ww` edges; or, if a write was missed by a read of the
+/// initial version, the way from the one to the other and back. `known`: further edges that must be kept.
 pub fn violation(reads: &Reads, level: Weak, known: &[Edge]) -> Option<Vec<Edge>> {
-    let mut edges = reads.base();
-    let base = edges.len();
-    if level == Weak::Causal {
-        // A cycle of sessions and reads has no clocks.
-        if let Some(cycle) = cycle(reads.len(), &edges) {
-            return Some(cycle);
-        }
-    }
+    let mut order = Order::identity(reads.len());
+    let mut edges = Vec::new();
     let missed = match level {
         Weak::ReadCommitted => reads.read_committed(&mut edges),
         Weak::ReadAtomic => reads.read_atomic(&mut edges),
-        Weak::Causal => reads.causal(&mut edges),
+        Weak::Causal => {
+            // Clocks need an order of sessions and reads.
+            if let Err(cycle) = order.keep(|visit| reads.dependencies(visit)) {
+                return Some(cycle);
+            }
+            causal::forced(reads, &order, &mut edges)
+        }
     };
     if let Some((other, reader, key)) = missed {
-        let kind = if reads.of(reader).iter().any(|(_, w)| *w == other) { EdgeKind::Wr } else { EdgeKind::So };
-        return Some(vec![Edge::new(kind, other, reader, key), Edge::new(EdgeKind::Rw, reader, other, key)]);
+        let mut cycle = reads.way(other, reader);
+        cycle.push(Edge::new(EdgeKind::Rw, reader, other, key));
+        return Some(cycle);
     }
-    edges.extend_from_slice(known);
-    debug_assert!(base <= edges.len());
-    cycle(reads.len(), &edges)
-}
-
-/// A shortest cycle through one edge of every component that has one.
-fn cycle(count: usize, edges: &[Edge]) -> Option<Vec<Edge>> {
-    if super::graph::acyclic(count, edges) {
-        return None;
-    }
-    let component = components_of(count, edges);
-    let inside: Vec<Edge> =
-        edges.iter().copied().filter(|e| component[e.from as usize] == component[e.to as usize]).collect();
-    super::cycles::shortest_cycle(count, inside)
+    let all = |visit: &mut dyn FnMut(Edge)| {
+        reads.dependencies(visit);
+        edges.iter().chain(known).for_each(|edge| visit(*edge));
+    };
+    order.keep(all).err()
 }
 
 /// A write that was missed by a read of the initial version: who wrote, who read, which key.
 type Missed = Option<(u32, u32, u32)>;
 
 impl Reads {
-    /// The same with every transaction in a session of its own.
-    pub fn without_sessions(&self) -> Reads {
-        Reads {
-            sessions: (0..self.len() as u32).map(|t| vec![t]).collect(),
-            first_read: self.first_read.clone(),
-            reads: self.reads.clone(),
-            first_write: self.first_write.clone(),
-            writes: self.writes.clone(),
-            keys: self.keys,
-        }
-    }
-
-    fn len(&self) -> usize {
-        self.first_read.len() - 1
-    }
-
-    fn of(&self, t: u32) -> &[(u32, u32)] {
-        &self.reads[self.first_read[t as usize] as usize..self.first_read[t as usize + 1] as usize]
-    }
-
-    fn written(&self, t: u32) -> &[u32] {
-        &self.writes[self.first_write[t as usize] as usize..self.first_write[t as usize + 1] as usize]
-    }
-
-    /// Session order and reads.
-    fn base(&self) -> Vec<Edge> {
-        let mut edges = Vec::with_capacity(self.len() + self.reads.len() * 2);
-        for session in &self.sessions {
-            edges.extend(session.windows(2).map(|pair| Edge::new(EdgeKind::So, pair[0], pair[1], 0)));
-        }
+    /// Session order and reads, edge by edge.
+    fn dependencies(&self, visit: &mut dyn FnMut(Edge)) {
         for t in 0..self.len() as u32 {
+            if self.previous[t as usize] != NONE {
+                visit(Edge::new(EdgeKind::So, self.previous[t as usize], t, 0));
+            }
             let mut last = (NONE, NONE);
             for (key, writer) in self.of(t).iter().filter(|(_, writer)| *writer != NOBODY) {
                 if last != (*key, *writer) {
-                    edges.push(Edge::new(EdgeKind::Wr, *writer, t, *key));
+                    visit(Edge::new(EdgeKind::Wr, *writer, t, *key));
                 }
                 last = (*key, *writer);
             }
         }
-        edges
+    }
+
+    /// A shortest way by sessions and reads.
+    fn way(&self, from: u32, to: u32) -> Vec<Edge> {
+        let mut edges = Vec::new();
+        self.dependencies(&mut |edge| edges.push(edge));
+        super::cycles::shortest_way(self.len(), edges, from, to)
     }
 
     /// What was read from earlier in the transaction was committed before what it reads afterwards.
@@ -192,195 +154,93 @@ impl Reads {
     }
 
     /// All of what a transaction reads from, and what its session wrote before, was committed before whatever it reads of
-    /// the same keys.
+    /// the same keys. In order of invocation, for as many sessions at a time as there is room for what each wrote last to every key.
     fn read_atomic(&self, edges: &mut Vec<Edge>) -> Missed {
-        let mut last = vec![(NONE, NONE); self.keys];
-        let mut read = vec![(NONE, NONE); self.keys];
-        let mut keys: Vec<u32> = Vec::new();
-        for (number, session) in self.sessions.iter().enumerate() {
-            for t in session {
-                keys.clear();
-                for (key, writer) in self.of(*t) {
-                    let (of, before) = last[*key as usize];
-                    if of == number as u32 && before != *writer {
-                        if *writer == NOBODY {
-                            return Some((before, *t, *key));
-                        }
-                        edges.push(Edge::new(EdgeKind::Ww, before, *writer, *key));
-                    }
-                    let slot = &mut read[*key as usize];
-                    if slot.0 != *t {
-                        keys.push(*key);
-                    } else if slot.1 != *writer && *writer != NOBODY && slot.1 != NOBODY {
-                        // Read twice, from two transactions: each before the other.
-                        edges.push(Edge::new(EdgeKind::Ww, slot.1, *writer, *key));
-                        edges.push(Edge::new(EdgeKind::Ww, *writer, slot.1, *key));
-                    }
-                    *slot = (*t, *writer);
+        let column_of = self.columns();
+        let busy = column_of.iter().filter(|column| **column != NONE).max().map_or(0, |most| *most as usize + 1);
+        let mut atomic = Atomic { read: vec![(NONE, NONE); self.keys], keys: Vec::new() };
+        let width = self.room().clamp(1, busy.max(1));
+        let mut last = vec![NONE; self.keys * width];
+        for t in (0..self.len() as u32).filter(|t| column_of[*t as usize] == NONE) {
+            let missed = self.see_atomically(t, &last[..self.keys], &mut atomic, edges);
+            if missed.is_some() {
+                return missed;
+            }
+        }
+        for block in (0..busy).step_by(width) {
+            last.fill(NONE);
+            for t in 0..self.len() as u32 {
+                let column = (column_of[t as usize] as usize).wrapping_sub(block);
+                if column >= width {
+                    continue;
                 }
-                let mut previous = NOBODY;
-                for (_, writer) in self.of(*t).iter().filter(|(_, writer)| *writer != NOBODY) {
-                    if std::mem::replace(&mut previous, *writer) == *writer {
-                        continue;
-                    }
-                    let target = |x: u32| (read[x as usize].0 == *t).then_some((x, read[x as usize].1));
-                    let missed = self.both(*writer, &keys, target, *t, edges);
-                    if missed.is_some() {
-                        return missed;
-                    }
+                let mine = &mut last[column * self.keys..(column + 1) * self.keys];
+                let missed = self.see_atomically(t, mine, &mut atomic, edges);
+                if missed.is_some() {
+                    return missed;
                 }
-                self.written(*t).iter().for_each(|key| last[*key as usize] = (number as u32, *t));
+                self.written(t).iter().for_each(|key| mine[*key as usize] = t);
             }
         }
         None
     }
 
-    /// Everything that a transaction knows of was committed before whatever it reads of the same keys. Sessions and reads are
-    /// acyclic.
-    fn causal(&self, edges: &mut Vec<Edge>) -> Missed {
-        let clocks = Clocks::new(self, edges);
-        let mut writers = Writers::new(self, &clocks);
-        for session in &self.sessions {
-            writers.rewind();
-            for t in session {
-                let clock = clocks.of(*t);
-                for (key, writer) in self.of(*t) {
-                    let read = (*writer != NOBODY).then(|| clocks.of(*writer));
-                    let (entries, places) = writers.of(*key);
-                    for entry in entries {
-                        let other = entry.last_before(clock[entry.session as usize], places, &self.sessions);
-                        if other == NONE || other == *writer || other == *t {
-                            continue;
-                        }
-                        match read {
-                            None => return Some((other, *t, *key)),
-                            Some(read) if read[entry.session as usize] > clocks.place[other as usize] => {}
-                            Some(_) => edges.push(Edge::new(EdgeKind::Ww, other, *writer, *key)),
-                        }
-                    }
-                }
-            }
+    /// Numbers for the sessions of more than one transaction, by transaction: in the others nothing was written before.
+    fn columns(&self) -> Vec<u32> {
+        let mut columns = vec![NONE; self.len()];
+        for (column, session) in self.sessions.iter().filter(|session| session.len() > 1).enumerate() {
+            session.iter().for_each(|t| columns[*t as usize] = column as u32);
         }
-        None
+        columns
     }
-}
 
-/// For every transaction, how many of each session's it knows of (its own predecessors included, itself not).
-struct Clocks {
-    width: usize,
-    flat: Vec<u32>,
-    /// The place of every transaction in its session.
-    place: Vec<u32>,
-    session: Vec<u32>,
-}
-
-impl Clocks {
-    fn new(reads: &Reads, edges: &[Edge]) -> Clocks {
-        let (count, width) = (reads.len(), reads.sessions.len());
-        let mut clocks =
-            Clocks { width, flat: vec![0; count * width], place: vec![NONE; count], session: vec![NONE; count] };
-        for (session, members) in reads.sessions.iter().enumerate() {
-            for (place, t) in members.iter().enumerate() {
-                (clocks.place[*t as usize], clocks.session[*t as usize]) = (place as u32, session as u32);
+    fn see_atomically(&self, t: u32, mine: &[u32], atomic: &mut Atomic, edges: &mut Vec<Edge>) -> Missed {
+        atomic.keys.clear();
+        for (key, writer) in self.of(t) {
+            let before = mine[*key as usize];
+            if before != NONE && before != *writer {
+                if *writer == NOBODY {
+                    return Some((before, t, *key));
+                }
+                edges.push(Edge::new(EdgeKind::Ww, before, *writer, *key));
             }
+            let slot = &mut atomic.read[*key as usize];
+            if slot.0 != t {
+                atomic.keys.push(*key);
+            } else if slot.1 != *writer {
+                // Read twice, from two: each before the other.
+                if *writer == NOBODY || slot.1 == NOBODY {
+                    return Some((*writer.min(&slot.1), t, *key));
+                }
+                edges.push(Edge::new(EdgeKind::Ww, slot.1, *writer, *key));
+                edges.push(Edge::new(EdgeKind::Ww, *writer, slot.1, *key));
+            }
+            *slot = (t, *writer);
         }
-        for t in super::graph::topological(count, edges) {
-            let (session, place) = (clocks.session[t as usize], clocks.place[t as usize]);
-            if session == NONE {
+        let mut previous = NOBODY;
+        for (_, writer) in self.of(t).iter().filter(|(_, writer)| *writer != NOBODY) {
+            if std::mem::replace(&mut previous, *writer) == *writer {
                 continue;
             }
-            if place > 0 {
-                clocks.join(t, reads.sessions[session as usize][place as usize - 1]);
+            let read = &atomic.read;
+            let target = |x: u32| (read[x as usize].0 == t).then_some((x, read[x as usize].1));
+            let missed = self.both(*writer, &atomic.keys, target, t, edges);
+            if missed.is_some() {
+                return missed;
             }
-            for (_, writer) in reads.of(t).iter().filter(|(_, writer)| *writer != NOBODY) {
-                clocks.join(t, *writer);
-            }
         }
-        clocks
+        None
     }
 
-    fn of(&self, t: u32) -> &[u32] {
-        &self.flat[t as usize * self.width..(t as usize + 1) * self.width]
-    }
-
-    /// `t` knows `earlier` and all that it knew.
-    fn join(&mut self, t: u32, earlier: u32) {
-        let (to, from) = (t as usize * self.width, earlier as usize * self.width);
-        let (session, place) = (self.session[earlier as usize] as usize, self.place[earlier as usize]);
-        if self.flat[to + session] > place {
-            return; // Known already, with everything before it.
-        }
-        for at in 0..self.width {
-            self.flat[to + at] = self.flat[to + at].max(self.flat[from + at]);
-        }
-        self.flat[to + session] = self.flat[to + session].max(place + 1);
+    /// How many entries per key are in proportion to the history.
+    fn room(&self) -> usize {
+        8 * (self.reads.len() + self.writes.len()) / self.keys.max(1)
     }
 }
 
-/// Who wrote a key in one session, with a cursor that only moves on while one reading session is looked at.
-struct Entry {
-    session: u32,
-    begin: u32,
-    end: u32,
-    cursor: u32,
-    /// The place in the session of the next writer at the cursor, and the writer before it.
-    next: u32,
-    last: u32,
-}
-
-impl Entry {
-    /// The last writer among the first `known` transactions of the session.
-    fn last_before(&mut self, known: u32, places: &[u32], sessions: &[Vec<u32>]) -> u32 {
-        while self.next < known {
-            self.last = sessions[self.session as usize][self.next as usize];
-            self.cursor += 1;
-            self.next = if self.cursor < self.end { places[self.cursor as usize] } else { NONE };
-        }
-        self.last
-    }
-
-    fn rewind(&mut self, places: &[u32]) {
-        (self.cursor, self.last, self.next) = (self.begin, NONE, places[self.begin as usize]);
-    }
-}
-
-struct Writers {
-    /// Where the entries of a key begin.
-    first: Vec<u32>,
-    entries: Vec<Entry>,
-    /// The places of all writers in their sessions, by key and session.
-    places: Vec<u32>,
-}
-
-impl Writers {
-    fn new(reads: &Reads, clocks: &Clocks) -> Writers {
-        let mut all: Vec<(u32, u32, u32)> = Vec::with_capacity(reads.writes.len());
-        for t in 0..reads.len() as u32 {
-            let (session, place) = (clocks.session[t as usize], clocks.place[t as usize]);
-            all.extend(reads.written(t).iter().map(|key| (*key, session, place)));
-        }
-        all.sort_unstable();
-        let places = all.iter().map(|(_, _, place)| *place).collect();
-        let (mut first, mut entries) = (vec![0u32; reads.keys + 1], Vec::new());
-        let mut begin = 0;
-        for group in all.chunk_by(|a, b| (a.0, a.1) == (b.0, b.1)) {
-            let end = begin + group.len() as u32;
-            let (key, session, next) = group[0];
-            first[key as usize + 1] += 1;
-            entries.push(Entry { session, begin, end, cursor: begin, next, last: NONE });
-            begin = end;
-        }
-        (0..reads.keys).for_each(|key| first[key + 1] += first[key]);
-        Writers { first, entries, places }
-    }
-
-    fn of(&mut self, key: u32) -> (&mut [Entry], &[u32]) {
-        let range = self.first[key as usize] as usize..self.first[key as usize + 1] as usize;
-        (&mut self.entries[range], &self.places)
-    }
-
-    fn rewind(&mut self) {
-        let Writers { entries, places, .. } = self;
-        entries.iter_mut().for_each(|entry| entry.rewind(places));
-    }
+/// What the transaction at hand reads.
+struct Atomic {
+    /// By key: the transaction at hand, if it read the key, and the writer it read from last.
+    read: Vec<(u32, u32)>,
+    keys: Vec<u32>,
 }
