@@ -91,12 +91,15 @@ Examples:
         #[arg(long)]
         open: bool,
     },
-    /// Print the history of a run
+    /// Print a history in another notation
+    #[command(after_help = "Examples:\n  \
+  assize export runs/latest > history.jsonl\n  \
+  assize export --format edn store/latest/history.txt > history.edn")]
     Export {
-        /// The run folder
+        /// A run folder, or a history file in any format that `assize check` reads
         #[arg(default_value = "runs/latest")]
-        run: PathBuf,
-        /// How
+        history: PathBuf,
+        /// How: JSON Lines, of our own fields for a run and of Jepsen's for a file of events; or Jepsen's EDN
         #[arg(long, value_enum, default_value = "jsonl")]
         format: Format,
     },

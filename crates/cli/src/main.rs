@@ -34,6 +34,8 @@ use std::process::ExitCode;
 
 use ::run::RunError;
 use clap::{CommandFactory, Parser};
+use history::event::{self, Notation};
+use history::import::{self, ImportOptions};
 
 use arguments::{Arguments, Command, Format};
 use exit::Exit;
@@ -62,7 +64,7 @@ fn dispatch(arguments: Arguments) -> Exit {
         Some(Command::Check { paths, options }) => check::command(&paths, &options),
         Some(Command::Compare { baseline, candidate, options }) => compare::command(&baseline, &candidate, &options),
         Some(Command::Report { run, open }) => report(&run, open),
-        Some(Command::Export { run, format }) => export(&run, format),
+        Some(Command::Export { history, format }) => export(&history, format),
         Some(Command::Clean) => clean(),
         Some(Command::List { what }) => list::command(what),
         Some(Command::New { what, name }) => new::command(what, &name),
@@ -101,17 +103,13 @@ fn open_in_browser(file: &Path) {
     }
 }
 
-fn export(run: &Path, format: Format) -> Exit {
-    let history = match history::History::open(run) {
-        Ok(history) => history,
+fn export(history: &Path, format: Format) -> Exit {
+    let mut out = io::BufWriter::new(io::stdout().lock());
+    let written = match exported(history, format, &mut out) {
+        Ok(written) => written.and_then(|()| out.flush()),
         Err(error) => return history_failed(&error),
     };
-    let text = match format {
-        Format::Jsonl => history::jsonl::export(&history),
-        Format::Edn => history::edn::export(&history),
-    };
-    let mut out = io::stdout().lock();
-    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+    match written {
         Ok(()) => Exit::Success,
         // `assize export | head` closes the pipe: nothing is wrong.
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Exit::Success,
@@ -120,6 +118,24 @@ fn export(run: &Path, format: Format) -> Exit {
             Exit::Unavailable
         }
     }
+}
+
+/// Writes a run's operations, or the events of a file; in between is whether that could be written.
+fn exported(path: &Path, format: Format, out: &mut impl Write) -> Result<io::Result<()>, history::OpenError> {
+    if path.is_file() && import::format_of(path)?.has_events() {
+        let events = import::open(path, &ImportOptions::default())?.events;
+        let notation = match format {
+            Format::Jsonl => Notation::JsonLines,
+            Format::Edn => Notation::Edn,
+        };
+        return Ok(event::export(&events, notation, out));
+    }
+    let history = history::History::open(path)?;
+    let text = match format {
+        Format::Jsonl => history::jsonl::export(&history),
+        Format::Edn => history::edn::export(&history),
+    };
+    Ok(out.write_all(text.as_bytes()))
 }
 
 fn clean() -> Exit {

@@ -11,6 +11,7 @@ use crate::error::TextError;
 use crate::history::History;
 use crate::import::{self, Format};
 use crate::operation::{ErrorKind, Function, NIL, Operation};
+use crate::quote;
 use crate::register;
 
 /// Writes the history as events in order of time. An operation with unknown outcome ends at the end, as `:info`.
@@ -51,10 +52,12 @@ pub fn export(history: &History) -> String {
 fn put_value(out: &mut String, history: &History, op: &Operation, keyed: bool, ended: bool) {
     let request = &op.request;
     if keyed {
-        let _ = match history.key_names.get(request.key as usize) {
-            Some(name) => write!(out, "[{name:?} "),
-            None => write!(out, "[{} ", request.key),
-        };
+        out.push('[');
+        match history.key_names.get(request.key as usize) {
+            Some(name) => quote::put(out, name),
+            None => drop(write!(out, "{}", request.key)),
+        }
+        out.push(' ');
     }
     let _ = match request.function {
         Function::Read if ended => write!(out, "{}", or_nil(op.completion.result)),

@@ -16,9 +16,11 @@ use std::collections::BTreeMap;
 
 use crate::operation::Outcome;
 
+mod export;
 mod intern;
 mod value;
 
+pub use export::{Notation, export};
 pub use intern::Interner;
 pub(crate) use value::{Arena, Mark};
 pub use value::{Symbol, Value};
@@ -52,7 +54,13 @@ impl Kind {
 
     /// The kind of this name.
     pub fn find(name: &str) -> Option<Kind> {
-        [Kind::Invoke, Kind::Ok, Kind::Fail, Kind::Info].into_iter().find(|kind| kind.name() == name)
+        match name {
+            "invoke" => Some(Kind::Invoke),
+            "ok" => Some(Kind::Ok),
+            "fail" => Some(Kind::Fail),
+            "info" => Some(Kind::Info),
+            _ => None,
+        }
     }
 }
 
@@ -227,10 +235,22 @@ impl Events {
         (0..self.len()).map(|index| self.get(index))
     }
 
-    /// The functions that occur, each at least once.
+    /// What each says, and when.
+    pub(crate) fn kinds_and_times(&self) -> impl Iterator<Item = (Kind, Option<u64>)> + '_ {
+        self.rows.iter().map(|row| (row.kind, (row.time != NO_TIME).then_some(row.time)))
+    }
+
+    /// The functions that occur, each once.
     pub fn functions(&self) -> impl Iterator<Item = &str> + '_ {
-        let mut seen = std::collections::BTreeSet::new();
-        self.rows.iter().filter(move |row| seen.insert(row.function)).map(|row| self.arena.name(row.function))
+        let mut seen = Vec::new();
+        let mut is_new = move |symbol: Symbol| {
+            let place = symbol.0 as usize;
+            if seen.len() <= place {
+                seen.resize(place + 1, false);
+            }
+            !std::mem::replace(&mut seen[place], true)
+        };
+        self.rows.iter().filter(move |row| is_new(row.function)).map(|row| self.arena.name(row.function))
     }
 
     /// Pairs invocations with completions, in order of invocation. Linear, but for open operations of nobody.

@@ -6,7 +6,6 @@ use std::path::{Path, PathBuf};
 use base::{NodeId, ProcessId, Time};
 
 use crate::error::OpenError;
-use crate::event::Wrong;
 use crate::import;
 use crate::operation::{Completion, ErrorKind, Function, Operation, Outcome, Phase, Request};
 use crate::segment::{self, ClockDomain, Header};
@@ -230,19 +229,13 @@ fn read_segments(paths: &[PathBuf]) -> Result<History, OpenError> {
 }
 
 fn read_text(path: &Path) -> Result<History, OpenError> {
-    let bytes = import::load(path)?;
-    let format = import::recognise(path, &bytes, None)?;
-    let wrong = |wrong| import::malformed(path, &bytes, format, wrong);
-    if format.has_events() {
-        let events = import::read(&bytes, format).map_err(wrong)?;
-        return crate::register::from_events(&events).map_err(wrong);
-    }
-    let text = std::str::from_utf8(&bytes);
-    let text = text.map_err(|error| wrong(Wrong::new(error.valid_up_to(), "expected UTF-8 text")))?;
-    crate::jsonl::parse(text).map_err(|error| OpenError::Malformed {
-        path: path.to_owned(),
-        line: error.line,
-        column: error.column,
-        message: error.message,
-    })
+    let window = import::window_of(path)?;
+    let format = import::recognise(path, &window, None)?;
+    let mut problems = import::Problems::new(false);
+    let read = if format.has_events() {
+        import::read_with(window, format, &mut problems).and_then(|events| Ok(crate::register::from_events(&events)?))
+    } else {
+        crate::jsonl::read(window, &mut problems)
+    };
+    read.map_err(|stop| import::stopped(path, format, stop))
 }

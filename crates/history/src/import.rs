@@ -3,13 +3,16 @@
 //! - [`open`]: a file; compression and [`Format`] are recognised by the content. [`Import`]: what came of it.
 //! - [`read`]: bytes of a known format.
 //! - `jepsen`: Jepsen's EDN, its JSON twins, Porcupine's key-value logs. `columns`: a line per event. `sessions`: transactions by
-//!   session. `notation`: the scanner of EDN and JSON. `compressed`: `.zst` and `.gz`.
+//!   session. `notation`: the scanner of EDN and JSON, over `swar`. `compressed`: `.zst` and `.gz`.
+//! - `window`: the text of a file, a part at a time.
 
-use std::fs;
+use std::fs::File;
+use std::io::Read;
 use std::path::{Path, PathBuf};
 
-use crate::error::{OpenError, TextError};
+use crate::error::OpenError;
 use crate::event::{Events, Wrong};
+use window::{PORTION, Stop, Window};
 
 mod columns;
 mod compressed;
@@ -17,6 +20,8 @@ mod format;
 mod jepsen;
 pub(crate) mod notation;
 mod sessions;
+mod swar;
+pub(crate) mod window;
 
 pub use format::Format;
 
@@ -44,79 +49,119 @@ pub struct Import {
 }
 
 /// Reads a file of one of the [`Format`]s that hold events (all but our own records and JSON Lines, which
-/// [`History::open`](crate::History::open) reads).
+/// [`History::open`](crate::History::open) reads). Memory is for the events, not for the text.
 pub fn open(path: &Path, options: &ImportOptions) -> Result<Import, OpenError> {
-    let bytes = load(path)?;
-    let format = recognise(path, &bytes, options.format)?;
-    let mut problems = Problems { lenient: options.lenient, ..Problems::default() };
-    let read = read_with(&bytes, format, &mut problems);
-    let mut events = read.map_err(|wrong| malformed(path, &bytes, format, wrong))?;
+    let window = window_of(path)?;
+    let format = recognise(path, &window, options.format)?;
+    let mut problems = Problems::new(options.lenient);
+    let read = read_with(window, format, &mut problems);
+    let mut events = read.map_err(|stop| stopped(path, format, stop))?;
     if options.lenient {
         events.repair(|wrong| problems.note(wrong));
     }
-    let first_skipped = problems.first.map(|wrong| malformed(path, &bytes, format, wrong));
+    let first_skipped = problems.first.map(|wrong| malformed(path, format, wrong));
     Ok(Import { events, format, skipped: problems.count, first_skipped, path: path.to_owned() })
 }
 
 /// How the file is written, by its content.
 pub fn format_of(path: &Path) -> Result<Format, OpenError> {
-    recognise(path, &load(path)?, None)
+    recognise(path, &window_of(path)?, None)
 }
 
 impl Import {
     /// The error of an event that means nothing, with its place in the file. Reads the file again.
     pub fn malformed(&self, wrong: Wrong) -> OpenError {
-        match load(&self.path) {
-            Ok(bytes) => malformed(&self.path, &bytes, self.format, wrong),
-            Err(error) => error,
-        }
+        malformed(&self.path, self.format, wrong)
     }
 }
 
 /// Reads bytes of this format. Our own records and JSON Lines hold operations, not events, and are refused.
 pub fn read(bytes: &[u8], format: Format) -> Result<Events, Wrong> {
-    read_with(bytes, format, &mut Problems::default())
+    read_stream(bytes, format, PORTION)
 }
 
-/// The bytes of a file, decompressed.
-pub(crate) fn load(path: &Path) -> Result<Vec<u8>, OpenError> {
+/// Reads a stream of this format, `portion` bytes at a time.
+pub fn read_stream(source: impl Read, format: Format, portion: usize) -> Result<Events, Wrong> {
+    let window = Window::open(source, portion).map_err(Stop::Io)?;
+    Ok(read_with(window, format, &mut Problems::new(false))?)
+}
+
+/// Reads bytes of this format, and lets mistakes pass; how many they were.
+pub fn read_lenient(bytes: &[u8], format: Format) -> Result<(Events, usize), Wrong> {
+    let mut problems = Problems::new(true);
+    let mut events = read_with(Window::open(bytes, PORTION).map_err(Stop::Io)?, format, &mut problems)?;
+    events.repair(|wrong| problems.note(wrong));
+    Ok((events, problems.count))
+}
+
+/// The first window of a file, decompressed.
+pub(crate) fn window_of(path: &Path) -> Result<Window<'static>, OpenError> {
     let io = |source| OpenError::Io { path: path.to_owned(), source };
-    compressed::expand(fs::read(path).map_err(io)?).map_err(io)
+    compressed::expand(File::open(path).map_err(io)?).and_then(|text| Window::open(text, PORTION)).map_err(io)
 }
 
 /// The format that was asked for, or that the content shows.
-pub(crate) fn recognise(path: &Path, bytes: &[u8], asked: Option<Format>) -> Result<Format, OpenError> {
+pub(crate) fn recognise(path: &Path, window: &Window<'_>, asked: Option<Format>) -> Result<Format, OpenError> {
     asked
-        .map_or_else(|| Format::recognise(bytes), Ok)
+        .map_or_else(|| Format::recognise(window.bytes()), Ok)
         .map_err(|message| OpenError::Unrecognised { path: path.to_owned(), message })
 }
 
-fn read_with(bytes: &[u8], format: Format, problems: &mut Problems) -> Result<Events, Wrong> {
-    if format == Format::DbcopBincode {
-        return sessions::read_bincode(bytes);
-    }
-    let text = std::str::from_utf8(bytes).map_err(|error| Wrong::new(error.valid_up_to(), "expected UTF-8 text"))?;
+pub(crate) fn read_with(window: Window<'_>, format: Format, problems: &mut Problems) -> Result<Events, Stop> {
     match format {
-        Format::JepsenEdn => jepsen::read(text, notation::Notation::Edn, problems),
-        Format::JepsenJson => jepsen::read(text, notation::Notation::Json, problems),
-        Format::JepsenTable => columns::read_table(text, problems),
-        Format::JepsenLog => columns::read_log(text, problems),
-        Format::Plume => sessions::read_plume(text, problems),
-        Format::Awdit => sessions::read_awdit(text, problems),
-        Format::DbcopJson => sessions::read_dbcop_json(text),
-        Format::DbcopBincode | Format::Records | Format::JsonLines => {
-            Err(Wrong::new(0, format!("{} holds no events", format.name())))
+        Format::JepsenEdn => jepsen::read(window, notation::Notation::Edn, problems),
+        Format::JepsenJson => jepsen::read(window, notation::Notation::Json, problems),
+        Format::JepsenTable => columns::read_table(window, problems),
+        Format::JepsenLog => columns::read_log(window, problems),
+        Format::Plume => sessions::read_plume(window, problems),
+        Format::Awdit => sessions::read_awdit(window, problems),
+        Format::DbcopJson => {
+            let bytes = window.all()?;
+            let text = std::str::from_utf8(&bytes);
+            let text = text.map_err(|error| Wrong::new(error.valid_up_to(), "expected UTF-8 text"))?;
+            Ok(sessions::read_dbcop_json(text)?)
         }
+        Format::DbcopBincode => Ok(sessions::read_bincode(&window.all()?)?),
+        Format::Records | Format::JsonLines => Err(Wrong::new(0, format!("{} holds no events", format.name())).into()),
     }
 }
 
-pub(crate) fn malformed(path: &Path, bytes: &[u8], format: Format, wrong: Wrong) -> OpenError {
-    let TextError { line, column, message } = if format == Format::DbcopBincode {
-        TextError { line: 0, column: wrong.at, message: wrong.message }
-    } else {
-        TextError::of(bytes, wrong)
-    };
-    OpenError::Malformed { path: path.to_owned(), line, column, message }
+/// Why a file could not be read.
+pub(crate) fn stopped(path: &Path, format: Format, stop: Stop) -> OpenError {
+    match stop {
+        Stop::Io(source) => OpenError::Io { path: path.to_owned(), source },
+        Stop::Wrong(wrong) => malformed(path, format, wrong),
+    }
+}
+
+/// The mistake at its line and column. Reads the file again, up to there.
+fn malformed(path: &Path, format: Format, wrong: Wrong) -> OpenError {
+    let Wrong { at, message } = wrong;
+    if format == Format::DbcopBincode {
+        return OpenError::Malformed { path: path.to_owned(), line: 0, column: at, message };
+    }
+    let io = |source| OpenError::Io { path: path.to_owned(), source };
+    let place = File::open(path).and_then(compressed::expand).and_then(|text| place_in(text, at)).map_err(io);
+    match place {
+        Ok((line, column)) => OpenError::Malformed { path: path.to_owned(), line, column, message },
+        Err(error) => error,
+    }
+}
+
+/// Line and column (in bytes) of a byte of a text, both from 1.
+fn place_in(text: impl Read, at: usize) -> std::io::Result<(usize, usize)> {
+    let mut before = text.take(at as u64);
+    let mut portion = vec![0; 1 << 16];
+    let (mut line, mut column) = (1, 1);
+    loop {
+        let length = before.read(&mut portion)?;
+        if length == 0 {
+            return Ok((line, column));
+        }
+        let (lines, behind) = crate::error::place(&portion[..length], length);
+        column = if lines > 1 { behind } else { column + length };
+        line += lines - 1;
+    }
 }
 
 /// Mistakes that were let pass.
@@ -130,8 +175,12 @@ pub(crate) struct Problems {
 }
 
 impl Problems {
+    pub(crate) fn new(lenient: bool) -> Problems {
+        Problems { lenient, ..Problems::default() }
+    }
+
     /// Counts the mistake, or gives it back.
-    fn pass(&mut self, wrong: Wrong) -> Result<(), Wrong> {
+    pub(crate) fn pass(&mut self, wrong: Wrong) -> Result<(), Wrong> {
         if !self.lenient {
             return Err(wrong);
         }

@@ -18,11 +18,16 @@
 use std::fmt::Write;
 
 use base::{NodeId, ProcessId, Time};
-use serde::Deserialize;
 
 use crate::error::TextError;
+use crate::event::Wrong;
 use crate::history::{History, Origin};
+use crate::import::Problems;
+use crate::import::notation::{Notation, Scalar, Scanner};
+use crate::import::window::{PORTION, Stop, Window};
+use crate::names::Names;
 use crate::operation::{Completion, ErrorKind, Function, NIL, Operation, Outcome, Phase, Request};
+use crate::quote;
 
 /// Writes the history: every operation, those that were never sent too.
 pub fn export(history: &History) -> String {
@@ -35,12 +40,12 @@ pub fn export(history: &History) -> String {
 
 fn put(out: &mut String, history: &History, op: &Operation) {
     let request = &op.request;
-    let key = match history.key_names.get(request.key as usize) {
-        Some(name) => serde_json::Value::from(name.as_str()).to_string(),
-        None => request.key.to_string(),
-    };
     let value = if request.function == Function::Read { op.completion.result } else { request.argument };
-    let _ = write!(out, "{{\"process\":{},\"f\":\"{}\",\"key\":{key}", op.process.0, request.function);
+    let _ = write!(out, "{{\"process\":{},\"f\":\"{}\",\"key\":", op.process.0, request.function);
+    match history.key_names.get(request.key as usize) {
+        Some(name) => quote::put(out, name),
+        None => drop(write!(out, "{}", request.key)),
+    }
     let _ = write!(out, ",\"value\":{}", or_null(value));
     if request.function == Function::Cas {
         let _ = write!(out, ",\"expected\":{}", or_null(request.expected));
@@ -58,110 +63,168 @@ fn or_null(number: u64) -> String {
     if number == u64::MAX { "null".to_string() } else { number.to_string() }
 }
 
-#[derive(Deserialize)]
-struct Line<'a> {
-    process: u32,
-    f: &'a str,
-    #[serde(borrow)]
-    key: Key<'a>,
-    #[serde(default)]
-    value: Option<u64>,
-    #[serde(default)]
-    expected: Option<u64>,
-    sent: u64,
-    #[serde(default)]
-    done: Option<u64>,
-    outcome: &'a str,
-    #[serde(default)]
-    error: Option<&'a str>,
-    #[serde(default)]
-    due: Option<u64>,
-    #[serde(default)]
-    node: Option<&'a str>,
-    #[serde(default)]
-    phase: Option<&'a str>,
-    #[serde(default)]
-    size: u32,
-}
-
-#[derive(Deserialize)]
-#[serde(untagged, expecting = "expected a key: a number or a name")]
-enum Key<'a> {
-    Number(u32),
-    #[serde(borrow)]
-    Name(std::borrow::Cow<'a, str>),
-}
-
 /// Reads what [`export`] writes, and what others write in its fields.
 pub fn parse(text: &str) -> Result<History, TextError> {
+    let read = Window::open(text.as_bytes(), PORTION)
+        .map_err(Stop::Io)
+        .and_then(|window| read(window, &mut Problems::new(false)));
+    read.map_err(|stop| TextError::of(text.as_bytes(), stop.into()))
+}
+
+/// Reads a text, a window at a time.
+pub(crate) fn read(window: Window<'_>, problems: &mut Problems) -> Result<History, Stop> {
     let mut operations = Vec::new();
-    let mut names = crate::names::Names::default();
-    for (number, line) in text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty()) {
-        let wrong = |column: usize, message: String| TextError { line: number + 1, column, message };
-        let parsed: Line<'_> = serde_json::from_str(line).map_err(|error| {
-            let full = error.to_string();
-            let message = full.rsplit_once(" at line ").map_or(full.as_str(), |(message, _)| message);
-            wrong(error.column().max(1), message.to_string())
-        })?;
-        // The column of the value whose text this is.
-        let column = |text: &str| text.as_ptr() as usize - line.as_ptr() as usize + 1;
-        let operation = operation(&parsed, &mut names).map_err(|(at, message)| wrong(column(at), message))?;
-        operations.push(operation);
-    }
+    let mut names = Names::default();
+    window.lines(problems, &mut |at, line| {
+        let mut scanner = Scanner::new(line, Notation::Json);
+        let operation = Line::read(&mut scanner).and_then(|line| line.operation(&mut names));
+        operations.push(operation.map_err(|wrong| Wrong { at: at + wrong.at, ..wrong })?);
+        Ok(())
+    })?;
     let mut history = names.finish(operations);
     history.origin = Origin::JsonLines;
     Ok(history)
 }
 
-fn operation<'a>(line: &Line<'a>, names: &mut crate::names::Names) -> Result<Operation, (&'a str, String)> {
-    let function = pick(line.f, Function::ALL, |function| function.name())?;
-    let outcome = pick(line.outcome, &[Outcome::Ok, Outcome::Fail, Outcome::Info], |outcome| outcome.name())?;
-    let error = match line.error {
-        Some(text) => ErrorKind::ALL.iter().copied().find(|kind| kind.name() == text).unwrap_or(ErrorKind::Other),
-        None => ErrorKind::None,
-    };
-    let node = match line.node {
-        Some(text) => text.parse::<NodeId>().map_err(|message| (text, message))?,
-        None => NodeId(0),
-    };
-    let phase = match line.phase {
-        Some(text) => pick(text, Phase::ALL, |phase| phase.name())?,
-        None => Phase::Load,
-    };
-    let done = match (outcome, line.done) {
-        (Outcome::Info, _) => Time::MAX,
-        (_, Some(done)) => Time(done),
-        (_, None) if error == ErrorKind::NeverSent => Time::MAX,
-        (_, None) => return Err((line.outcome, format!("expected a number in `done`: the operation is `{outcome}`"))),
-    };
-    let value = line.value.unwrap_or(NIL);
-    let reads = function == Function::Read;
-    let key = match &line.key {
-        Key::Number(number) => names.number(*number),
-        Key::Name(name) => names.name(name),
-    };
-    Ok(Operation {
-        process: ProcessId(line.process),
-        node,
-        request: Request {
-            function,
-            key,
-            argument: if reads { NIL } else { value },
-            expected: line.expected.unwrap_or(NIL),
-            size: line.size,
-        },
-        due: Time(line.due.unwrap_or(line.sent)),
-        sent: Time(line.sent),
-        done,
-        completion: Completion { outcome, result: if reads { value } else { NIL }, error },
-        phase,
-    })
+/// A scalar, and the byte of the line where it stands.
+type Field<'a> = (usize, Scalar<'a>);
+
+/// The fields of a line.
+#[derive(Default)]
+struct Line<'a> {
+    /// By the places of [`FIELDS`].
+    fields: [Option<Field<'a>>; FIELDS.len()],
+    /// The byte behind the line.
+    end: usize,
 }
 
-fn pick<'a, T: Copy>(text: &'a str, all: &[T], name: impl Fn(T) -> &'static str) -> Result<T, (&'a str, String)> {
-    let names = || all.iter().map(|one| format!("`{}`", name(*one))).collect::<Vec<_>>().join(", ");
-    all.iter()
-        .copied()
-        .find(|one| name(*one) == text)
-        .ok_or_else(|| (text, format!("expected one of {}, not `{text}`", names())))
+const FIELDS: [&str; 13] =
+    ["process", "f", "key", "value", "expected", "sent", "done", "outcome", "error", "due", "node", "phase", "size"];
+
+impl<'a> Line<'a> {
+    fn read(scanner: &mut Scanner<'a>) -> Result<Line<'a>, Wrong> {
+        let mut line = Line::default();
+        if scanner.peek()? != Some(b'{') {
+            return Err(Wrong::new(scanner.at, "expected an operation: `{\"process\": ...}`"));
+        }
+        let begin = scanner.at;
+        scanner.at += 1;
+        let mut next = 0;
+        while scanner.next_key(begin)?.is_some() {
+            let key = scanner.word()?;
+            scanner.before_value()?;
+            let at = scanner.at;
+            let key = key.as_deref().unwrap_or("");
+            // The fields usually stand in this order.
+            let place = (next..FIELDS.len()).chain(0..next).find(|place| FIELDS[*place] == key);
+            match (place, scanner.scalar()?) {
+                (Some(place), scalar) => {
+                    let wrong = || Wrong::new(at, format!("expected a number, a string or null in `{key}`"));
+                    line.fields[place] = Some((at, scalar.ok_or_else(wrong)?));
+                    next = place + 1;
+                }
+                (None, _) => {}
+            }
+        }
+        if scanner.peek()?.is_some() {
+            return Err(Wrong::new(scanner.at, "expected the end of the line"));
+        }
+        line.end = scanner.at;
+        Ok(line)
+    }
+
+    /// The field, unless it is null or not there.
+    fn get(&self, name: &str) -> Option<&Field<'a>> {
+        let place = FIELDS.iter().position(|field| *field == name)?;
+        self.fields[place].as_ref().filter(|(_, scalar)| *scalar != Scalar::Nil)
+    }
+
+    fn natural<T: TryFrom<u64>>(&self, name: &str) -> Result<Option<T>, Wrong> {
+        let Some((at, scalar)) = self.get(name) else { return Ok(None) };
+        let number = match scalar {
+            Scalar::Integer(number) => u64::try_from(*number).ok(),
+            Scalar::Word(word) => word.parse().ok(),
+            Scalar::Nil => None,
+        };
+        let number = number.and_then(|number| T::try_from(number).ok());
+        number.map(Some).ok_or_else(|| Wrong::new(*at, format!("expected a natural number in `{name}`")))
+    }
+
+    fn word(&self, name: &str) -> Result<Option<(usize, &str)>, Wrong> {
+        match self.get(name) {
+            Some((at, Scalar::Word(word))) => Ok(Some((*at, word))),
+            Some((at, _)) => Err(Wrong::new(*at, format!("expected a string in `{name}`"))),
+            None => Ok(None),
+        }
+    }
+
+    fn missing(&self, name: &str) -> Wrong {
+        Wrong::new(self.end.saturating_sub(1), format!("expected `{name}` in the operation"))
+    }
+
+    fn operation(&self, names: &mut Names) -> Result<Operation, Wrong> {
+        let needed = |name| self.word(name)?.ok_or_else(|| self.missing(name));
+        let process = self.natural("process")?.ok_or_else(|| self.missing("process"))?;
+        let function = pick(needed("f")?, Function::ALL, Function::name)?;
+        let outcome = pick(needed("outcome")?, &[Outcome::Ok, Outcome::Fail, Outcome::Info], Outcome::name)?;
+        let error = match self.word("error")? {
+            Some((_, text)) => {
+                let found = ErrorKind::ALL.iter().copied().find(|kind| kind.name() == text);
+                found.unwrap_or(ErrorKind::Other)
+            }
+            None => ErrorKind::None,
+        };
+        let node = match self.word("node")? {
+            Some((at, text)) => text.parse::<NodeId>().map_err(|message| Wrong::new(at, message))?,
+            None => NodeId(0),
+        };
+        let phase = self.word("phase")?.map(|phase| pick(phase, Phase::ALL, Phase::name)).transpose()?;
+        let value = self.natural("value")?.unwrap_or(NIL);
+        let reads = function == Function::Read;
+        let sent = self.natural("sent")?.ok_or_else(|| self.missing("sent"))?;
+        Ok(Operation {
+            process: ProcessId(process),
+            node,
+            request: Request {
+                function,
+                key: self.key(names)?,
+                argument: if reads { NIL } else { value },
+                expected: self.natural("expected")?.unwrap_or(NIL),
+                size: self.natural("size")?.unwrap_or(0),
+            },
+            due: Time(self.natural("due")?.unwrap_or(sent)),
+            sent: Time(sent),
+            done: self.done(outcome, error)?,
+            completion: Completion { outcome, result: if reads { value } else { NIL }, error },
+            phase: phase.unwrap_or_default(),
+        })
+    }
+
+    fn done(&self, outcome: Outcome, error: ErrorKind) -> Result<Time, Wrong> {
+        match self.natural("done")? {
+            _ if outcome == Outcome::Info => Ok(Time::MAX),
+            Some(done) => Ok(Time(done)),
+            None if error == ErrorKind::NeverSent => Ok(Time::MAX),
+            None => {
+                let at = self.get("outcome").map_or(0, |(at, _)| *at);
+                Err(Wrong::new(at, format!("expected a number in `done`: the operation is `{outcome}`")))
+            }
+        }
+    }
+
+    fn key(&self, names: &mut Names) -> Result<u32, Wrong> {
+        match self.get("key") {
+            Some((_, Scalar::Integer(number))) if u32::try_from(*number).is_ok() => Ok(names.number(*number as u32)),
+            Some((_, Scalar::Word(name))) => Ok(names.name(name)),
+            Some((at, _)) => Err(Wrong::new(*at, "expected a key: a number of 32 bits or a name")),
+            None => Err(self.missing("key")),
+        }
+    }
+}
+
+fn pick<T: Copy>((at, text): (usize, &str), all: &[T], name: impl Fn(T) -> &'static str) -> Result<T, Wrong> {
+    all.iter().copied().find(|one| name(*one) == text).ok_or_else(|| {
+        let names = all.iter().map(|one| format!("`{}`", name(*one))).collect::<Vec<_>>().join(", ");
+        Wrong::new(at, format!("expected one of {names}, not `{text}`"))
+    })
 }

@@ -20,6 +20,7 @@ pub mod jsonl;
 mod names;
 pub mod object;
 mod operation;
+mod quote;
 pub mod record;
 mod recorder;
 pub mod register;

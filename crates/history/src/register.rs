@@ -11,7 +11,7 @@ use std::collections::BTreeMap;
 
 use base::{NodeId, ProcessId, Time};
 
-use crate::event::{Event, Events, Paired, Value, Wrong};
+use crate::event::{Event, Events, Kind, Paired, Value, Wrong};
 use crate::history::{History, Origin};
 use crate::names::Names;
 use crate::operation::{Completion, ErrorKind, Function, NIL, Operation, Outcome, Phase, Request};
@@ -35,10 +35,10 @@ pub(crate) fn times(events: &Events) -> Vec<u64> {
     let mut now = 0;
     let mut after_completion = false;
     let mut times = Vec::with_capacity(events.len());
-    for event in events.iter() {
-        let invokes = event.kind == crate::event::Kind::Invoke;
+    for (kind, time) in events.kinds_and_times() {
+        let invokes = kind == Kind::Invoke;
         let earliest = now + u64::from(invokes && after_completion);
-        now = event.time.map_or(now + 1, |time| time.max(earliest));
+        now = time.map_or(now + 1, |time| time.max(earliest));
         after_completion = !invokes;
         times.push(now);
     }

@@ -1,8 +1,8 @@
 //! Importers on damaged files: an error with a place or a history, never a panic; and the same events from every notation.
 
 use base::{Rng, Seed};
-use history::event::Events;
-use history::import::{self, Format};
+use history::event::{Events, Notation};
+use history::import::{self, Format, ImportOptions};
 
 const SAMPLES: &[(Format, &str)] = &[
     (
@@ -49,11 +49,97 @@ fn damaged_bytes_are_an_error_or_a_history_but_never_a_panic() {
         let (format, text) = SAMPLES[round % SAMPLES.len()];
         let bytes = damage(&mut rng, text.as_bytes());
         let _ = Format::recognise(&bytes);
+        let _ = import::read_lenient(&bytes, format).map(|(events, _)| walk(&events));
         if let Ok(events) = import::read(&bytes, format) {
             read += usize::from(walk(&events) > 0);
         }
     }
     assert!(read > 1_000, "only {read} damaged histories could be read");
+}
+
+#[test]
+fn a_file_in_portions_is_read_like_the_whole() {
+    let mut rng = Rng::new(Seed(12));
+    let told = |events: Events| text(&events, Notation::Edn);
+    for round in 0..6_000 {
+        let (format, sample) = SAMPLES[round % SAMPLES.len()];
+        let bytes = if round < 600 { sample.as_bytes().to_vec() } else { damage(&mut rng, sample.as_bytes()) };
+        let portion = rng.within(1..=80) as usize;
+        let whole = import::read(&bytes, format).map(told);
+        let parts = import::read_stream(bytes.as_slice(), format, portion).map(told);
+        // Which of two mistakes is found first may depend on the portions: whether they are text is seen before what it says.
+        assert_eq!(whole.ok(), parts.ok(), "{portion} bytes at a time: {}", String::from_utf8_lossy(&bytes));
+    }
+}
+
+#[test]
+fn exported_events_are_read_again() {
+    for (format, sample) in SAMPLES {
+        let events = import::read(sample.as_bytes(), *format).expect("a good sample");
+        for (notation, format) in [(Notation::Edn, Format::JepsenEdn), (Notation::JsonLines, Format::JepsenJson)] {
+            let exported = text(&events, notation);
+            assert_eq!(Format::recognise(exported.as_bytes()), Ok(format), "{exported}");
+            let again =
+                import::read(exported.as_bytes(), format).unwrap_or_else(|wrong| panic!("{wrong:?}: {exported}"));
+            assert_eq!(again.real_time, events.real_time, "{exported}");
+            assert_eq!(again.len(), events.len(), "{exported}");
+            for (a, b) in events.iter().zip(again.iter()) {
+                assert_eq!((a.process, a.kind, a.function, a.time), (b.process, b.kind, b.function, b.time));
+                let both = [(a.key, b.key), (a.value, b.value), (a.error, b.error), (a.extra, b.extra)];
+                both.iter().for_each(|(a, b)| assert!(a.same(*b), "{a} is not {b}"));
+            }
+            // Written once more, nothing changes.
+            assert_eq!(text(&again, notation), exported);
+        }
+    }
+}
+
+fn text(events: &Events, notation: Notation) -> String {
+    let mut out = Vec::new();
+    history::event::export(events, notation, &mut out).expect("memory");
+    String::from_utf8(out).expect("UTF-8")
+}
+
+#[test]
+fn a_mistake_is_told_with_its_place_and_what_was_expected() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let cases = [
+        ("{:type :invoke, :f :read, :process 0}\n{:type :never}", "2:8: expected `:invoke`, `:ok`, `:fail` or `:info`"),
+        ("{:type :invoke, :f :read, :process 0}\n  {:process 1}", "2:3: expected `:type` in the event"),
+        ("{:type :invoke, :value [1 2}", "1:28: expected `]` for the `[` that is open"),
+        ("[{:type :invoke, :value 1}\n\n", "3:1: expected `]` at the end of the history"),
+        ("{:type :invoke, :value \"a}\n", "1:24: expected `\"` at the end of the string"),
+        ("0\t:invoke\t:read\tnil\n0\t:oops\t:read\tnil\n", "2:3: expected `:invoke`, `:ok`, `:fail` or `:info`"),
+        ("w(1,2,0,0)\nr(1,2,0)\n", "2:1: expected `r(key,value,session,txn)` or `w(...)`"),
+        ("w 0 1\nr 0\n", "2:1: expected `r key value`, `w key value`, `-----` or `=====`"),
+    ];
+    for (number, (bytes, expected)) in cases.iter().enumerate() {
+        let path = folder.path().join(number.to_string());
+        std::fs::write(&path, bytes).expect("written");
+        let error = import::open(&path, &ImportOptions::default()).expect_err(bytes).to_string();
+        assert_eq!(error, format!("{}:{expected}", path.display()));
+    }
+}
+
+#[test]
+fn a_lenient_import_skips_what_is_malformed_and_counts_it() {
+    let good = "{:process 0, :type :invoke, :f :read, :value nil}\n{:process 0, :type :ok, :f :read, :value 1}\n";
+    for (bad, mistakes) in [
+        ("{:process 0, :type :invoke, :value [1 2\n", 1),
+        ("{:process 0 :type}\nnonsense\n", 1),
+        ("{:process 0, :type :never}\n{:process 0, :value \"}\n", 2),
+        ("{:process 5, :type :ok, :f :read, :value 1}\n", 1),
+        ("]\n", 1),
+    ] {
+        let text = [good, bad, good].concat();
+        assert!(
+            import::read(text.as_bytes(), Format::JepsenEdn)
+                .and_then(|events| events.operations().map(|_| ()))
+                .is_err()
+        );
+        let (events, count) = import::read_lenient(text.as_bytes(), Format::JepsenEdn).expect("lenient");
+        assert_eq!((events.operations().expect("repaired").len(), count), (2, mistakes), "{bad}");
+    }
 }
 
 fn damage(rng: &mut Rng, bytes: &[u8]) -> Vec<u8> {

@@ -65,6 +65,8 @@ pub(crate) struct Arena {
     /// Where each begins and ends in `text`.
     names: Vec<(usize, usize)>,
     ids: HashMap<u64, u32, BuildHasherDefault<Fingerprint>>,
+    /// Short names seen last, by a hash of their bytes: `r`, `append`, `read`. No name is 0.
+    recent: [(u64, Symbol); 1 << RECENT_BITS],
 }
 
 impl Default for Arena {
@@ -76,6 +78,7 @@ impl Default for Arena {
             text: String::new(),
             names: Vec::new(),
             ids: HashMap::default(),
+            recent: [(0, Symbol(0)); 1 << RECENT_BITS],
         }
     }
 }
@@ -114,6 +117,12 @@ impl Arena {
     #[inline]
     pub(crate) fn word(&mut self, word: &str) {
         let symbol = self.symbol(word);
+        self.name_of(symbol);
+    }
+
+    /// The keyword or symbol of this text.
+    #[inline]
+    pub(crate) fn name_of(&mut self, symbol: Symbol) {
         self.tokens.push(Token::new(NAME, u64::from(symbol.0)));
     }
 
@@ -141,6 +150,17 @@ impl Arena {
     /// The number of this text, the same for equal texts.
     #[inline]
     pub(crate) fn symbol(&mut self, text: &str) -> Symbol {
+        let Some(packed) = packed(text) else { return self.long_symbol(text) };
+        let place = (packed.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> (64 - RECENT_BITS)) as usize;
+        if self.recent[place].0 == packed {
+            return self.recent[place].1;
+        }
+        let symbol = self.long_symbol(text);
+        self.recent[place] = (packed, symbol);
+        symbol
+    }
+
+    fn long_symbol(&mut self, text: &str) -> Symbol {
         let mut hash = Fingerprint::of(&text.as_bytes());
         loop {
             let next = self.names.len() as u32;
@@ -169,6 +189,19 @@ impl Arena {
         let tokens = &self.tokens[mark.0 as usize..];
         Value { arena: self, tokens: &tokens[..tokens[0].length()] }
     }
+}
+
+const RECENT_BITS: u32 = 6;
+
+/// A text of one to seven bytes in a word, its length above them.
+#[inline]
+fn packed(text: &str) -> Option<u64> {
+    let bytes = text.as_bytes();
+    if bytes.is_empty() || bytes.len() > 7 {
+        return None;
+    }
+    let word = bytes.iter().rev().fold(0, |word, byte| word << 8 | u64::from(*byte));
+    Some((bytes.len() as u64) << 56 | word)
 }
 
 /// A value of an event: nil, an integer, a name (keyword or symbol), a text, a sequence (vector, list or set), a map.
@@ -216,6 +249,12 @@ impl<'a> Value<'a> {
         matches!(self.token().tag(), NAME | TEXT).then(|| Symbol(self.token().payload() as u32))
     }
 
+    /// Whether it is a text, rather than a name.
+    #[inline]
+    pub(crate) fn is_text(self) -> bool {
+        self.token().tag() == TEXT
+    }
+
     /// Whether it is a vector, list or set.
     #[inline]
     pub fn is_sequence(self) -> bool {
@@ -233,6 +272,21 @@ impl<'a> Value<'a> {
     pub fn items(self) -> Items<'a> {
         let rest = if matches!(self.token().tag(), SEQUENCE | MAP) { &self.tokens[1..] } else { &[] };
         Items { arena: self.arena, rest }
+    }
+
+    /// How many first items of two sequences are the same scalars.
+    #[inline]
+    pub(crate) fn common(self, other: Value<'_>) -> usize {
+        let both = self.tokens.iter().zip(other.tokens).skip(1);
+        both.take_while(|(mine, theirs)| mine == theirs && !matches!(mine.tag(), SEQUENCE | MAP)).count()
+    }
+
+    /// The items behind the first `known`, which must be scalars.
+    #[inline]
+    pub(crate) fn items_behind(self, known: usize) -> Items<'a> {
+        let mut items = self.items();
+        items.rest = items.rest.get(known..).unwrap_or(&[]);
+        items
     }
 
     /// The items of a sequence of exactly `N`.

@@ -7,33 +7,27 @@
 use crate::event::{Events, Kind, Mark, Row, Wrong};
 use crate::import::Problems;
 use crate::import::notation::{Notation, Scanner, integer};
+use crate::import::window::{Stop, Window};
 
 const LOGGER: &str = "jepsen.util - ";
 
 /// Reads `history.txt`.
-pub(super) fn read_table(text: &str, problems: &mut Problems) -> Result<Events, Wrong> {
-    read(text, problems, false)
+pub(super) fn read_table(window: Window<'_>, problems: &mut Problems) -> Result<Events, Stop> {
+    read(window, problems, false)
 }
 
 /// Reads a log.
-pub(super) fn read_log(text: &str, problems: &mut Problems) -> Result<Events, Wrong> {
-    read(text, problems, true)
+pub(super) fn read_log(window: Window<'_>, problems: &mut Problems) -> Result<Events, Stop> {
+    read(window, problems, true)
 }
 
-fn read(text: &str, problems: &mut Problems, log: bool) -> Result<Events, Wrong> {
+fn read(window: Window<'_>, problems: &mut Problems, log: bool) -> Result<Events, Stop> {
     let mut events = Events::default();
-    let mut at = 0;
-    for line in text.split_inclusive('\n') {
-        let behind = if log { logged(line) } else { Some(0) };
-        if let Some(behind) = behind.filter(|_| !line.trim().is_empty()) {
-            let mark = events.arena.mark().unwrap_or(Mark::NIL);
-            if let Err(wrong) = event(&mut events, line[behind..].trim_end(), at + behind, log) {
-                problems.pass(wrong)?;
-                events.arena.forget(mark);
-            }
-        }
-        at += line.len();
-    }
+    window.lines(problems, &mut |at, line| {
+        let Some(behind) = (if log { logged(line) } else { Some(0) }) else { return Ok(()) };
+        let mark = events.arena.mark().unwrap_or(Mark::NIL);
+        event(&mut events, &line[behind..], at + behind, log).inspect_err(|_| events.arena.forget(mark))
+    })?;
     Ok(events)
 }
 
@@ -88,7 +82,7 @@ fn word<'a>(rest: &mut &'a str, line: &str, at: usize, what: &str) -> Result<(us
 
 /// The next value behind the words, nil if there is none; `at` is where the scanner's text begins.
 fn put(events: &mut Events, scanner: &mut Scanner<'_>, at: usize) -> Result<Mark, Wrong> {
-    let wrong = |wrong: Wrong| Wrong::new(at + wrong.at, wrong.message);
+    let wrong = |wrong: Box<Wrong>| Wrong { at: at + wrong.at, ..*wrong };
     if scanner.peek().map_err(wrong)?.is_none() {
         return Ok(Mark::NIL);
     }

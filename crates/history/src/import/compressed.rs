@@ -1,27 +1,48 @@
 //! Zstandard and gzip, recognised by their first bytes.
 
-use std::io::{self, Read};
+use std::io::{self, BufRead, BufReader, Cursor, Read};
+
+use ruzstd::decoding::{FrameDecoder, StreamingDecoder};
 
 /// The bytes as they are, or what they were compressed from.
-pub(super) fn expand(bytes: Vec<u8>) -> io::Result<Vec<u8>> {
-    match bytes.as_slice() {
-        [0x28, 0xB5, 0x2F, 0xFD, ..] => zstandard(&bytes),
-        [0x1F, 0x8B, ..] => {
-            let mut expanded = Vec::with_capacity(bytes.len() * 4);
-            flate2::read::MultiGzDecoder::new(bytes.as_slice()).read_to_end(&mut expanded)?;
-            Ok(expanded)
+pub(super) fn expand<'r>(mut source: impl Read + 'r) -> io::Result<Box<dyn Read + 'r>> {
+    let mut start = Vec::with_capacity(4);
+    (&mut source).take(4).read_to_end(&mut start)?;
+    let magic: [u8; 4] = start.clone().try_into().unwrap_or_default();
+    let source = Cursor::new(start).chain(source);
+    Ok(match magic {
+        [0x28, 0xB5, 0x2F, 0xFD] => {
+            Box::new(Zstandard { source: Some(BufReader::with_capacity(1 << 16, source)), frame: None })
         }
-        _ => Ok(bytes),
-    }
+        [0x1F, 0x8B, ..] => Box::new(flate2::read::MultiGzDecoder::new(source)),
+        _ => Box::new(source),
+    })
 }
 
 /// One frame after another, as `zstd` writes for several inputs.
-fn zstandard(mut bytes: &[u8]) -> io::Result<Vec<u8>> {
-    let wrong = |error: &dyn std::fmt::Display| io::Error::new(io::ErrorKind::InvalidData, format!("zstd: {error}"));
-    let mut expanded = Vec::with_capacity(bytes.len() * 8);
-    while !bytes.is_empty() {
-        let mut decoder = ruzstd::decoding::StreamingDecoder::new(&mut bytes).map_err(|error| wrong(&error))?;
-        decoder.read_to_end(&mut expanded)?;
+struct Zstandard<R: Read> {
+    /// Between frames.
+    source: Option<BufReader<R>>,
+    /// Within one.
+    frame: Option<StreamingDecoder<BufReader<R>, FrameDecoder>>,
+}
+
+impl<R: Read> Read for Zstandard<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        loop {
+            if let Some(frame) = &mut self.frame {
+                let read = frame.read(buffer)?;
+                if read > 0 || buffer.is_empty() {
+                    return Ok(read);
+                }
+                self.source = self.frame.take().map(StreamingDecoder::into_inner);
+            }
+            let Some(source) = &mut self.source else { return Ok(0) };
+            if source.fill_buf()?.is_empty() {
+                return Ok(0);
+            }
+            let wrong = |error| io::Error::new(io::ErrorKind::InvalidData, format!("zstd: {error}"));
+            self.frame = self.source.take().map(StreamingDecoder::new).transpose().map_err(wrong)?;
+        }
     }
-    Ok(expanded)
 }

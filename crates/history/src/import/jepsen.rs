@@ -9,145 +9,198 @@
 use crate::event::{Events, Kind, Mark, Row, Symbol, Wrong};
 use crate::import::Problems;
 use crate::import::notation::{Ignore, Notation, Scalar, Scanner};
+use crate::import::window::{Stop, View, Window};
 
 /// Reads all events. Stops at the first mistake, unless `problems` lets it pass.
-pub(super) fn read(text: &str, notation: Notation, problems: &mut Problems) -> Result<Events, Wrong> {
-    let mut reader = Reader::new(text, notation);
+pub(super) fn read(mut window: Window<'_>, notation: Notation, problems: &mut Problems) -> Result<Events, Stop> {
+    let mut reader = Reader::new();
     loop {
-        let begin = reader.scanner.at;
-        match reader.next() {
-            Ok(true) => {}
-            Ok(false) => return Ok(reader.finish()),
-            Err(wrong) => {
-                problems.pass(wrong)?;
-                reader.recover(begin);
-            }
+        let view = window.view(|wrong| problems.pass(wrong))?;
+        let last = view.last;
+        let used = Part { scanner: Scanner::new(view.text, notation), view, reader: &mut reader }.read(problems)?;
+        if last {
+            return Ok(reader.finish());
         }
+        window.go_on(used)?;
     }
 }
 
-struct Reader<'a> {
-    scanner: Scanner<'a>,
+/// What was read so far.
+struct Reader {
     events: Events,
     /// The `:index` of each row, as long as every row had one.
     indices: Vec<u64>,
     /// The bracket that holds all events, if there is one.
     within: Option<u8>,
     transaction: Symbol,
-    /// Where the values of the event under way begin.
-    begun: Option<Mark>,
+    /// The names of [`OURS`].
+    ours: [Symbol; 4],
+}
+
+/// A window of the text, and the reader it is for.
+struct Part<'a, 'r> {
+    scanner: Scanner<'a>,
+    view: View<'a>,
+    reader: &'r mut Reader,
 }
 
 /// The fields of a map that make an event.
-#[derive(Default)]
-struct Fields<'a> {
-    kind: Option<Scalar<'a>>,
-    kind_at: usize,
-    function: Option<Scalar<'a>>,
-    process: Option<Option<Scalar<'a>>>,
+#[derive(Clone, Copy)]
+struct Fields {
+    kind: Option<Kind>,
+    /// Where `:type` stands, if it does.
+    kind_at: Option<usize>,
+    function: Option<Symbol>,
+    process: Process,
     time: Option<u64>,
     index: Option<u64>,
-    value: Option<Mark>,
+    value: Mark,
     value_at: usize,
-    key: Option<Mark>,
-    error: Option<Mark>,
+    key: Mark,
+    error: Mark,
     /// What only we write.
-    extra: Vec<(&'static str, Scalar<'a>)>,
+    extra: [Option<Extra>; 4],
+}
+
+/// Who an event is of.
+#[derive(Clone, Copy)]
+enum Process {
+    /// The event does not say.
+    Unnamed,
+    Number(i64),
+    /// No client: `:nemesis`.
+    Other,
+}
+
+/// A scalar.
+#[derive(Clone, Copy)]
+enum Extra {
+    Nil,
+    Integer(i64),
+    Word(Symbol),
 }
 
 /// The fields that [`crate::edn::export`] adds to an invocation.
 const OURS: [&str; 4] = ["due", "node", "phase", "size"];
 
-impl<'a> Reader<'a> {
-    fn new(text: &'a str, notation: Notation) -> Reader<'a> {
-        let mut events = Events::default();
-        let transaction = events.arena.symbol("txn");
-        let scanner = Scanner::new(text, notation);
-        Reader { scanner, events, indices: Vec::new(), within: None, transaction, begun: None }
+impl Part<'_, '_> {
+    /// Reads the events that are whole; how many bytes of the window are used up.
+    fn read(mut self, problems: &mut Problems) -> Result<usize, Wrong> {
+        loop {
+            let begin = self.scanner.at;
+            let mark = self.mark()?;
+            self.scanner.starved = false;
+            match self.next() {
+                Ok(true) => {}
+                Ok(false) => return Ok(begin),
+                Err(_) if self.may_be_cut() => {
+                    self.reader.events.arena.forget(mark);
+                    return Ok(begin);
+                }
+                Err(wrong) => {
+                    problems.pass(Wrong { at: self.view.base + wrong.at, ..wrong })?;
+                    self.reader.events.arena.forget(mark);
+                    self.scanner.recover(begin);
+                }
+            }
+        }
+    }
+
+    /// Whether more text may make good the mistake before which the scanner stands, or is at least needed to go on behind it.
+    fn may_be_cut(&self) -> bool {
+        !self.view.last && (self.scanner.starved || !self.view.text[self.scanner.at..].contains('\n'))
     }
 
     /// Reads one event, or a bracket around events; `false` at the end.
     fn next(&mut self) -> Result<bool, Wrong> {
-        let at = |reader: &Self, message: &str| Wrong::new(reader.scanner.at, message);
-        match (self.scanner.peek()?, self.within) {
-            (None, None) => return Ok(false),
-            (None, Some(close)) => {
-                let message = format!("expected `{}` at the end of the history", close as char);
-                self.within = None;
-                return Err(at(self, &message));
+        let wrong = |part: &Self, message: &str| Wrong::new(part.scanner.at, message);
+        match (self.scanner.peek()?, self.reader.within) {
+            (None, Some(close)) if self.view.last => {
+                self.reader.within = None;
+                return Err(wrong(self, &format!("expected `{}` at the end of the history", close as char)));
             }
+            (None, _) => return Ok(false),
             (Some(b'{'), _) => self.event()?,
             (Some(b'['), None) => self.enter(b']'),
             (Some(b'('), None) => self.enter(b')'),
             (Some(byte), Some(close)) if byte == close => {
                 self.scanner.at += 1;
-                self.within = None;
+                self.reader.within = None;
             }
-            (Some(_), _) => return Err(at(self, "expected an event: a map like `{:type :invoke, ...}`")),
+            _ => return Err(wrong(self, "expected an event: a map like `{:type :invoke, ...}`")),
         }
         Ok(true)
     }
 
     fn enter(&mut self, close: u8) {
         self.scanner.at += 1;
-        self.within = Some(close);
-    }
-
-    /// After a mistake: forgets the event and goes on behind it, on the next line.
-    fn recover(&mut self, begin: usize) {
-        if let Some(mark) = self.begun.take() {
-            self.events.arena.forget(mark);
-        }
-        self.scanner.surface();
-        self.scanner.at = self.scanner.at.max(begin);
-        self.scanner.next_line();
+        self.reader.within = Some(close);
     }
 
     fn event(&mut self) -> Result<(), Wrong> {
         let begin = self.scanner.at;
         let mark = self.mark()?;
-        self.begun = Some(mark);
         let fields = self.fields(begin)?;
         match self.row(begin, &fields)? {
             Some(row) => {
-                self.events.rows.push(row);
-                self.indices.extend(fields.index);
+                self.reader.events.rows.push(row);
+                self.reader.indices.extend(fields.index);
             }
-            None => self.events.arena.forget(mark),
+            None => self.reader.events.arena.forget(mark),
         }
-        self.begun = None;
         Ok(())
     }
 
     fn mark(&self) -> Result<Mark, Wrong> {
         let full = || Wrong::new(self.scanner.at, "the history has more than 2^32 values");
-        if self.events.rows.len() >= u32::MAX as usize {
-            Err(full())
-        } else {
-            self.events.arena.mark().ok_or_else(full)
-        }
+        let room = self.reader.events.rows.len() < u32::MAX as usize;
+        self.reader.events.arena.mark().filter(|_| room).ok_or_else(full)
     }
 
-    fn fields(&mut self, begin: usize) -> Result<Fields<'a>, Wrong> {
+    fn fields(&mut self, begin: usize) -> Result<Fields, Wrong> {
         self.scanner.at += 1;
-        let mut fields = Fields::default();
-        while self.scanner.more_pairs(begin)? {
-            let key = self.scanner.scalar()?;
-            if self.scanner.peek()? == Some(b'}') {
-                return Err(Wrong::new(begin, "expected an even number of forms in the map"));
-            }
+        let nil = Mark::NIL;
+        let mut fields = Fields {
+            kind: None,
+            kind_at: None,
+            function: None,
+            process: Process::Unnamed,
+            time: None,
+            index: None,
+            value: nil,
+            value_at: begin,
+            key: nil,
+            error: nil,
+            extra: [None; 4],
+        };
+        while self.scanner.next_key(begin)?.is_some() {
+            let key = self.scanner.word()?;
+            self.scanner.before_value()?;
             let at = self.scanner.at;
-            match key.as_ref().and_then(Scalar::word).unwrap_or("") {
-                "type" => (fields.kind, fields.kind_at) = (self.scanner.scalar()?, at),
-                "process" => fields.process = Some(self.scanner.scalar()?),
-                "f" => fields.function = self.scanner.scalar()?,
-                "value" => (fields.value, fields.value_at) = (Some(self.keep()?), at),
+            match key.as_deref().unwrap_or("") {
+                "type" => {
+                    fields.kind = self.scanner.word()?.and_then(|name| Kind::find(&name));
+                    fields.kind_at = Some(at);
+                }
+                "process" => {
+                    fields.process = match self.scanner.scalar()? {
+                        Some(Scalar::Integer(process)) => Process::Number(process),
+                        Some(Scalar::Nil) => Process::Unnamed,
+                        _ => Process::Other,
+                    }
+                }
+                "f" => fields.function = self.scanner.word()?.map(|name| self.reader.events.arena.symbol(&name)),
+                "value" => (fields.value, fields.value_at) = (self.keep()?, at),
                 "time" => fields.time = self.natural()?,
                 "index" => fields.index = self.natural()?,
-                "key" => fields.key = Some(self.keep()?),
-                "error" => fields.error = Some(self.keep()?),
-                other => match OURS.iter().find(|ours| **ours == other) {
-                    Some(ours) => fields.extra.extend(self.scanner.scalar()?.map(|value| (*ours, value))),
+                "key" => fields.key = self.keep()?,
+                "error" => fields.error = self.keep()?,
+                "real-time" => {
+                    let known = self.scanner.word()?.is_none_or(|word| word != "false");
+                    self.reader.events.real_time &= known;
+                }
+                other => match OURS.iter().position(|ours| *ours == other) {
+                    Some(ours) => fields.extra[ours] = self.extra()?,
                     None => self.scanner.value(&mut Ignore)?,
                 },
             }
@@ -157,7 +210,7 @@ impl<'a> Reader<'a> {
 
     fn keep(&mut self) -> Result<Mark, Wrong> {
         let mark = self.mark()?;
-        self.scanner.value_of_key(&mut self.events.arena)?;
+        self.scanner.value(&mut self.reader.events.arena)?;
         Ok(mark)
     }
 
@@ -167,53 +220,65 @@ impl<'a> Reader<'a> {
             _ => None,
         })
     }
+    fn extra(&mut self) -> Result<Option<Extra>, Wrong> {
+        let arena = &mut self.reader.events.arena;
+        Ok(self.scanner.scalar()?.map(|scalar| match scalar {
+            Scalar::Nil => Extra::Nil,
+            Scalar::Integer(number) => Extra::Integer(number),
+            Scalar::Word(word) => Extra::Word(arena.symbol(&word)),
+        }))
+    }
 
     /// The row of these fields; `None` for an event of no client.
-    fn row(&mut self, begin: usize, fields: &Fields<'_>) -> Result<Option<Row>, Wrong> {
+    fn row(&mut self, begin: usize, fields: &Fields) -> Result<Option<Row>, Wrong> {
         let process = match fields.process {
-            None | Some(Some(Scalar::Nil)) => None,
-            Some(Some(Scalar::Integer(process))) => {
+            Process::Unnamed => None,
+            Process::Other => return Ok(None),
+            Process::Number(process) => {
                 let wrong = || Wrong::new(begin, format!("expected a process, not `{process}`"));
                 Some(u32::try_from(process).ok().filter(|process| *process != u32::MAX).ok_or_else(wrong)?)
             }
-            Some(_) => return Ok(None),
         };
-        let Some(kind) = &fields.kind else { return Err(Wrong::new(begin, "expected `:type` in the event")) };
-        let kind = kind.word().and_then(Kind::find);
-        let wrong = || Wrong::new(fields.kind_at, "expected `:invoke`, `:ok`, `:fail` or `:info`");
-        let kind = kind.ok_or_else(wrong)?;
-        let function = match fields.function.as_ref().and_then(Scalar::word) {
-            Some(name) => self.events.arena.symbol(name),
-            None => self.transaction,
-        };
-        let mut row = Row::new(begin, kind, function);
-        row.value_behind = u32::try_from(fields.value_at.saturating_sub(begin)).unwrap_or(0);
+        let Some(kind_at) = fields.kind_at else { return Err(Wrong::new(begin, "expected `:type` in the event")) };
+        let wrong = || Wrong::new(kind_at, "expected `:invoke`, `:ok`, `:fail` or `:info`");
+        let kind = fields.kind.ok_or_else(wrong)?;
+        let function = fields.function.unwrap_or(self.reader.transaction);
+        let mut row = Row::new(self.view.base + begin, kind, function);
         if let Some(process) = process {
             row = row.of(process);
         }
+        row.value_behind = u32::try_from(fields.value_at - begin).unwrap_or(0);
         row.time = fields.time.unwrap_or(row.time);
-        row.value = fields.value.unwrap_or(row.value);
-        row.key = fields.key.unwrap_or(row.key);
-        row.error = fields.error.unwrap_or(row.error);
-        if !fields.extra.is_empty() {
+        (row.value, row.key, row.error) = (fields.value, fields.key, fields.error);
+        if fields.extra.iter().any(Option::is_some) {
             row.extra = self.mark()?;
             self.put_extra(&fields.extra);
         }
         Ok(Some(row))
     }
 
-    fn put_extra(&mut self, extra: &[(&'static str, Scalar<'_>)]) {
-        let arena = &mut self.events.arena;
+    fn put_extra(&mut self, extra: &[Option<Extra>; 4]) {
+        let arena = &mut self.reader.events.arena;
         let open = arena.open();
-        for (name, value) in extra {
-            arena.word(name);
+        for (name, value) in self.reader.ours.iter().zip(extra) {
+            let Some(value) = value else { continue };
+            arena.name_of(*name);
             match value {
-                Scalar::Nil => arena.nil(),
-                Scalar::Integer(number) => arena.integer(*number),
-                Scalar::Word(word) => arena.word(word),
+                Extra::Nil => arena.nil(),
+                Extra::Integer(number) => arena.integer(*number),
+                Extra::Word(word) => arena.name_of(*word),
             }
         }
         arena.close(open, true);
+    }
+}
+
+impl Reader {
+    fn new() -> Reader {
+        let mut events = Events::default();
+        let transaction = events.arena.symbol("txn");
+        let ours = OURS.map(|name| events.arena.symbol(name));
+        Reader { events, indices: Vec::new(), within: None, transaction, ours }
     }
 
     fn finish(self) -> Events {

@@ -6,6 +6,7 @@
 
 use std::borrow::Cow;
 
+use super::swar::{find_either, number};
 use crate::event::{Arena, Wrong};
 
 /// What takes the tokens.
@@ -68,13 +69,12 @@ pub(crate) enum Scalar<'a> {
     Word(Cow<'a, str>),
 }
 
-impl Scalar<'_> {
-    /// The word, if it is one.
-    pub(crate) fn word(&self) -> Option<&str> {
-        match self {
-            Scalar::Word(word) => Some(word),
-            _ => None,
-        }
+/// What a scan gives; the error is boxed, so that what is not one fits into registers.
+pub(crate) type Scan<T> = Result<T, Box<Wrong>>;
+
+impl From<Box<Wrong>> for Wrong {
+    fn from(wrong: Box<Wrong>) -> Wrong {
+        *wrong
     }
 }
 
@@ -84,42 +84,62 @@ const DEEPEST: usize = 64;
 pub(crate) struct Scanner<'a> {
     text: &'a str,
     pub at: usize,
+    /// Whether the end of the text was looked at: if more of it is to come, what was read there may be only a part.
+    pub starved: bool,
     notation: Notation,
+    classes: &'static [u8; 256],
     depth: usize,
 }
 
 impl<'a> Scanner<'a> {
     pub(crate) fn new(text: &'a str, notation: Notation) -> Scanner<'a> {
-        Scanner { text, at: 0, notation, depth: 0 }
+        let classes = if notation == Notation::Json { &JSON } else { &EDN };
+        Scanner { text, at: 0, starved: false, notation, classes, depth: 0 }
     }
 
     /// The next byte that is no white space, which stays; `None` at the end.
     #[inline]
-    pub(crate) fn peek(&mut self) -> Result<Option<u8>, Wrong> {
+    pub(crate) fn peek(&mut self) -> Scan<Option<u8>> {
         let bytes = self.text.as_bytes();
-        loop {
-            match bytes.get(self.at) {
-                None => return Ok(None),
-                Some(b' ' | b',' | b'\n' | b'\t' | b'\r') => self.at += 1,
-                Some(b':') if self.notation == Notation::Json => self.at += 1,
-                Some(b';') if self.notation == Notation::Edn => self.next_line(),
-                Some(b'#') if self.notation == Notation::Edn => match bytes.get(self.at + 1) {
-                    Some(b'{') => return Ok(Some(b'#')),
-                    Some(b'_') => self.discard()?,
-                    _ => drop(self.raw_word()),
-                },
-                Some(byte) => return Ok(Some(*byte)),
+        while let Some(byte) = bytes.get(self.at) {
+            let class = self.classes[*byte as usize];
+            if class & (BLANK | SPECIAL) == 0 {
+                return Ok(Some(*byte));
+            }
+            if class & BLANK != 0 {
+                self.at += 1;
+            } else if let Some(byte) = self.special(*byte)? {
+                return Ok(Some(byte));
             }
         }
+        self.starved = true;
+        Ok(None)
+    }
+
+    /// A comment, discard or tag, which is left behind; or the begin of a set, which is not.
+    #[cold]
+    fn special(&mut self, byte: u8) -> Scan<Option<u8>> {
+        if byte == b';' {
+            self.next_line();
+            return Ok(None);
+        }
+        match self.text.as_bytes().get(self.at + 1) {
+            Some(b'{') => return Ok(Some(b'#')),
+            Some(b'_') => self.discard()?,
+            _ => drop(self.raw_word()),
+        }
+        Ok(None)
     }
 
     /// Goes behind the next line feed.
     pub(crate) fn next_line(&mut self) {
         let rest = &self.text.as_bytes()[self.at..];
-        self.at += rest.iter().position(|byte| *byte == b'\n').map_or(rest.len(), |i| i + 1);
+        let behind = find_either(rest, b'\n', b'\n').map(|i| i + 1);
+        self.starved |= behind.is_none();
+        self.at += behind.unwrap_or(rest.len());
     }
 
-    fn discard(&mut self) -> Result<(), Wrong> {
+    fn discard(&mut self) -> Scan<()> {
         let at = self.at;
         self.at += 2;
         self.deeper(at)?;
@@ -130,53 +150,54 @@ impl<'a> Scanner<'a> {
 
     /// Reads one value into the sink.
     #[inline]
-    pub(crate) fn value(&mut self, sink: &mut impl Sink) -> Result<(), Wrong> {
-        self.value_at(sink, false)
-    }
-
-    fn value_at(&mut self, sink: &mut impl Sink, is_key: bool) -> Result<(), Wrong> {
+    pub(crate) fn value(&mut self, sink: &mut impl Sink) -> Scan<()> {
         match self.peek()? {
+            Some(byte) => self.value_at(byte, sink, false),
             None => Err(self.wrong("expected a value, not the end")),
-            Some(b'[') => self.sequence(sink, b']'),
-            Some(b'(') if self.notation == Notation::Edn => self.sequence(sink, b')'),
-            Some(b'{') => self.map(sink),
-            Some(b'#') => {
-                self.at += 1;
-                self.sequence(sink, b'}')
-            }
-            Some(b'"') => {
-                let text = self.string()?;
-                match self.notation {
-                    Notation::Json if is_key => match integer(&text) {
-                        Some(number) => sink.integer(number),
-                        None => sink.string(&text),
-                    },
-                    _ => sink.string(&text),
-                }
-                Ok(())
-            }
-            Some(b']' | b')' | b'}') => Err(self.wrong("expected a value, not a closing bracket")),
-            Some(_) => {
-                match self.atom()? {
-                    Scalar::Nil => sink.nil(),
-                    Scalar::Integer(number) => sink.integer(number),
-                    Scalar::Word(word) => sink.word(&word),
-                }
-                Ok(())
-            }
         }
     }
 
-    fn sequence(&mut self, sink: &mut impl Sink, close: u8) -> Result<(), Wrong> {
+    /// Reads the value that begins with `byte`, where the scanner stands.
+    fn value_at(&mut self, byte: u8, sink: &mut impl Sink, is_key: bool) -> Scan<()> {
+        match byte {
+            b'0'..=b'9' => match self.number() {
+                Some(number) => sink.integer(number),
+                None => self.atom()?.put(sink),
+            },
+            b'[' => self.sequence(sink, b']')?,
+            b'(' if self.notation == Notation::Edn => self.sequence(sink, b')')?,
+            b'{' => self.map(sink)?,
+            b'#' if self.notation == Notation::Edn => {
+                self.at += 1;
+                self.sequence(sink, b'}')?;
+            }
+            b'"' => {
+                let text = self.string()?;
+                match integer(&text) {
+                    Some(number) if is_key && self.notation == Notation::Json => sink.integer(number),
+                    _ => sink.string(&text),
+                }
+            }
+            b']' | b')' | b'}' => return Err(self.wrong("expected a value, not a closing bracket")),
+            _ => self.atom()?.put(sink),
+        }
+        Ok(())
+    }
+
+    fn sequence(&mut self, sink: &mut impl Sink, close: u8) -> Scan<()> {
         let begin = self.at;
         self.deeper(begin)?;
         self.at += 1;
         let open = sink.open();
         loop {
             match self.peek()? {
+                Some(b'0'..=b'9') => match self.number() {
+                    Some(number) => sink.integer(number),
+                    None => self.atom()?.put(sink),
+                },
                 Some(byte) if byte == close => break,
                 None | Some(b']' | b')' | b'}') => return Err(self.unclosed(begin, close)),
-                Some(_) => self.value(sink)?,
+                Some(byte) => self.value_at(byte, sink, false)?,
             }
         }
         self.at += 1;
@@ -185,45 +206,51 @@ impl<'a> Scanner<'a> {
         Ok(())
     }
 
-    fn map(&mut self, sink: &mut impl Sink) -> Result<(), Wrong> {
+    fn map(&mut self, sink: &mut impl Sink) -> Scan<()> {
         let begin = self.at;
         self.deeper(begin)?;
         self.at += 1;
         let open = sink.open();
-        while self.more_pairs(begin)? {
-            self.value_at(sink, true)?;
-            self.value_of_key(sink)?;
+        while let Some(byte) = self.next_key(begin)? {
+            self.value_at(byte, sink, true)?;
+            self.before_value()?;
+            self.value(sink)?;
         }
         self.depth -= 1;
         sink.close(open, true);
         Ok(())
     }
 
-    /// Inside the map that began at `begin`: whether a key follows; the closing bracket is taken.
+    /// Inside the map that began at `begin`: the byte with which the next key begins; `None`, and the closing bracket is taken, at its end.
     #[inline]
-    pub(crate) fn more_pairs(&mut self, begin: usize) -> Result<bool, Wrong> {
+    pub(crate) fn next_key(&mut self, begin: usize) -> Scan<Option<u8>> {
         match self.peek()? {
             Some(b'}') => {
                 self.at += 1;
-                Ok(false)
+                Ok(None)
             }
             None | Some(b']' | b')') => Err(self.unclosed(begin, b'}')),
-            Some(_) => Ok(true),
+            byte => Ok(byte),
         }
     }
 
-    /// The value behind a key of a map.
+    /// Behind a key of a map: goes to its value, which must be there.
     #[inline]
-    pub(crate) fn value_of_key(&mut self, sink: &mut impl Sink) -> Result<(), Wrong> {
-        if self.peek()? == Some(b'}') {
-            return Err(self.wrong("expected an even number of forms in the map"));
+    pub(crate) fn before_value(&mut self) -> Scan<()> {
+        match self.peek()? {
+            Some(b'}') => Err(self.wrong("expected an even number of forms in the map")),
+            _ => Ok(()),
         }
-        self.value(sink)
     }
 
     /// A scalar, without a sink; `None`, and the value is skipped, if it is a sequence or map.
-    pub(crate) fn scalar(&mut self) -> Result<Option<Scalar<'a>>, Wrong> {
+    #[inline]
+    pub(crate) fn scalar(&mut self) -> Scan<Option<Scalar<'a>>> {
         match self.peek()? {
+            Some(b'0'..=b'9') => match self.number() {
+                Some(number) => Ok(Some(Scalar::Integer(number))),
+                None => self.atom().map(Some),
+            },
             Some(b'"') => Ok(Some(Scalar::Word(self.string()?))),
             Some(b'[' | b'(' | b'{' | b'#') => self.value(&mut Ignore).map(|()| None),
             None | Some(b']' | b')' | b'}') => Err(self.wrong("expected a value")),
@@ -231,7 +258,31 @@ impl<'a> Scanner<'a> {
         }
     }
 
-    fn atom(&mut self) -> Result<Scalar<'a>, Wrong> {
+    /// The keyword, symbol or string that follows; `None`, and the value is skipped, if it is something else.
+    #[inline]
+    pub(crate) fn word(&mut self) -> Scan<Option<Cow<'a, str>>> {
+        if self.peek()? == Some(b':') {
+            return Ok(Some(Cow::Borrowed(&self.raw_word()[1..])));
+        }
+        Ok(match self.scalar()? {
+            Some(Scalar::Word(word)) => Some(word),
+            _ => None,
+        })
+    }
+
+    /// The integer of at most 18 digits that follows, if nothing but a delimiter is behind it.
+    #[inline]
+    fn number(&mut self) -> Option<i64> {
+        let bytes = self.text.as_bytes();
+        let (number, length) = number(&bytes[self.at..])?;
+        if self.classes[bytes[self.at + length] as usize] & END == 0 {
+            return None;
+        }
+        self.at += length;
+        Some(number)
+    }
+
+    fn atom(&mut self) -> Scan<Scalar<'a>> {
         let word = self.raw_word();
         if word.is_empty() {
             let found = self.text[self.at..].chars().next().unwrap_or(' ');
@@ -245,70 +296,120 @@ impl<'a> Scanner<'a> {
         })
     }
 
+    /// Everything up to the next delimiter. In JSON a colon is one.
     #[inline]
     fn raw_word(&mut self) -> &'a str {
-        let rest = &self.text.as_bytes()[self.at..];
-        let stops = if self.notation == Notation::Json { &ENDS_JSON } else { &ENDS_EDN };
-        let length = rest.iter().position(|byte| stops[*byte as usize]).unwrap_or(rest.len());
-        let word = &self.text[self.at..self.at + length];
-        self.at += length;
-        word
+        let begin = self.at;
+        let bytes = self.text.as_bytes();
+        while let Some(byte) = bytes.get(self.at) {
+            if self.classes[*byte as usize] & END != 0 {
+                return &self.text[begin..self.at];
+            }
+            self.at += 1;
+        }
+        self.starved = true;
+        &self.text[begin..]
     }
 
-    fn string(&mut self) -> Result<Cow<'a, str>, Wrong> {
+    fn string(&mut self) -> Scan<Cow<'a, str>> {
         let open = self.at;
         let bytes = self.text.as_bytes();
         let mut at = open + 1;
         let mut escaped = false;
         loop {
-            match bytes.get(at) {
-                None => return Err(Wrong::new(open, "expected `\"` at the end of the string")),
-                Some(b'"') => break,
-                Some(b'\\') => {
-                    escaped = true;
-                    at += 2;
-                }
-                Some(_) => at += 1,
+            let quote = bytes.get(at..).and_then(|rest| find_either(rest, b'"', b'\\'));
+            let Some(quote) = quote else {
+                self.starved = true;
+                return Err(Box::new(Wrong::new(open, "expected `\"` at the end of the string")));
+            };
+            at += quote;
+            if bytes[at] == b'"' {
+                break;
             }
+            escaped = true;
+            at += 2;
         }
         self.at = at + 1;
         let raw = &self.text[open + 1..at];
         Ok(if escaped { Cow::Owned(unescape(raw)) } else { Cow::Borrowed(raw) })
     }
 
-    fn deeper(&mut self, at: usize) -> Result<(), Wrong> {
+    fn deeper(&mut self, at: usize) -> Scan<()> {
         self.depth += 1;
-        if self.depth > DEEPEST { Err(Wrong::new(at, format!("nested deeper than {DEEPEST}"))) } else { Ok(()) }
+        if self.depth <= DEEPEST {
+            return Ok(());
+        }
+        Err(Box::new(Wrong::new(at, format!("expected at most {DEEPEST} brackets within one another"))))
     }
 
-    /// Back to the surface, after an error.
-    pub(crate) fn surface(&mut self) {
+    /// After a mistake in the form that began at `begin`: goes to the next line that begins like a form.
+    pub(crate) fn recover(&mut self, begin: usize) {
         self.depth = 0;
+        let before = |c: char| c.is_whitespace() || c == ',';
+        self.at = self.text.len() - self.text[begin..].trim_start_matches(before).len();
+        loop {
+            self.next_line();
+            let line = self.text[self.at..].trim_start_matches([' ', '\t', ',']);
+            if line.is_empty() || line.starts_with(['{', '#', ']', ')']) {
+                return;
+            }
+        }
     }
 
-    fn unclosed(&self, begin: usize, close: u8) -> Wrong {
-        let line = crate::error::place(self.text.as_bytes(), begin);
-        let message = format!("expected `{}` for the bracket at {}:{}", close as char, line.0, line.1);
-        Wrong::new(self.at, message)
+    #[cold]
+    fn unclosed(&self, begin: usize, close: u8) -> Box<Wrong> {
+        let open = self.text.as_bytes().get(begin).map_or('{', |byte| *byte as char);
+        let lines = self.text[begin..self.at].matches('\n').count();
+        let place = if lines > 0 { format!(", {lines} lines before,") } else { String::new() };
+        self.wrong(&format!("expected `{}` for the `{open}`{place} that is open", close as char))
     }
 
-    fn wrong(&self, message: &str) -> Wrong {
-        Wrong::new(self.at, message)
+    #[cold]
+    fn wrong(&self, message: &str) -> Box<Wrong> {
+        Box::new(Wrong::new(self.at, message))
     }
 }
 
-const fn table(ends: &[u8]) -> [bool; 256] {
-    let mut table = [false; 256];
+impl Scalar<'_> {
+    #[inline]
+    fn put(&self, sink: &mut impl Sink) {
+        match self {
+            Scalar::Nil => sink.nil(),
+            Scalar::Integer(number) => sink.integer(*number),
+            Scalar::Word(word) => sink.word(word),
+        }
+    }
+}
+
+/// White space, and what is taken for it.
+const BLANK: u8 = 1;
+/// What may begin a comment, discard, tag or set.
+const SPECIAL: u8 = 2;
+/// What ends a word.
+const END: u8 = 4;
+
+const fn table(blanks: &[u8], specials: &[u8], others: &[u8]) -> [u8; 256] {
+    let mut table = [0; 256];
     let mut i = 0;
-    while i < ends.len() {
-        table[ends[i] as usize] = true;
+    while i < blanks.len() {
+        table[blanks[i] as usize] |= BLANK | END;
+        i += 1;
+    }
+    i = 0;
+    while i < specials.len() {
+        table[specials[i] as usize] |= SPECIAL;
+        i += 1;
+    }
+    i = 0;
+    while i < others.len() {
+        table[others[i] as usize] |= END;
         i += 1;
     }
     table
 }
 
-static ENDS_EDN: [bool; 256] = table(b" \t\r\n,;()[]{}\"");
-static ENDS_JSON: [bool; 256] = table(b" \t\r\n,:()[]{}\"");
+static EDN: [u8; 256] = table(b" \t\r\n,", b";#", b";()[]{}\"");
+static JSON: [u8; 256] = table(b" \t\r\n,:", b"", b"()[]{}\"");
 
 /// The integer that the whole word is; `N` may follow (Clojure's big integers).
 #[inline]

@@ -8,11 +8,11 @@
 use std::collections::HashSet;
 use std::hash::BuildHasherDefault;
 
-use base::Fingerprint;
-use serde::Deserialize;
-
-use crate::event::{Events, Kind, Row, Symbol, Wrong};
+use super::notation::{Notation, Scanner};
+use super::window::{Stop, Window};
+use crate::event::{Events, Kind, Row, Symbol, Value, Wrong};
 use crate::import::Problems;
+use base::Fingerprint;
 
 /// One read or write.
 #[derive(Clone, Copy)]
@@ -67,20 +67,18 @@ impl Builder {
 }
 
 /// Reads Plume's text.
-pub(super) fn read_plume(text: &str, problems: &mut Problems) -> Result<Events, Wrong> {
+pub(super) fn read_plume(window: Window<'_>, problems: &mut Problems) -> Result<Events, Stop> {
     let mut lines = Vec::new();
     let mut written: HashSet<(i64, i64), BuildHasherDefault<Fingerprint>> = HashSet::default();
-    for (at, line) in numbered(text) {
-        match plume_line(line) {
-            Some((write, [key, value, session, transaction])) => {
-                if write {
-                    written.insert((key, value));
-                }
-                lines.push((at, write, key, value, session, transaction));
-            }
-            None => problems.pass(Wrong::new(at, "expected `r(key,value,session,txn)` or `w(...)`"))?,
+    window.lines(problems, &mut |at, line| {
+        let wrong = || Wrong::new(at, "expected `r(key,value,session,txn)` or `w(...)`");
+        let (write, [key, value, session, transaction]) = plume_line(line).ok_or_else(wrong)?;
+        if write {
+            written.insert((key, value));
         }
-    }
+        lines.push((at, write, key, value, session, transaction));
+        Ok(())
+    })?;
     let mut builder = Builder::new();
     let mut current: Option<(usize, i64, i64)> = None;
     for (at, write, key, value, session, transaction) in lines {
@@ -120,33 +118,25 @@ fn plume_line(line: &str) -> Option<(bool, [i64; 4])> {
     fields.next().is_none().then_some((write, numbers))
 }
 
-/// The lines that are not empty, trimmed, with the byte where each begins.
-fn numbered(text: &str) -> impl Iterator<Item = (usize, &str)> {
-    let start = text.as_ptr() as usize;
-    text.lines().map(str::trim).filter(|line| !line.is_empty()).map(move |line| (line.as_ptr() as usize - start, line))
-}
-
 /// Reads AWDIT's test format.
-pub(super) fn read_awdit(text: &str, problems: &mut Problems) -> Result<Events, Wrong> {
+pub(super) fn read_awdit(window: Window<'_>, problems: &mut Problems) -> Result<Events, Stop> {
     let mut builder = Builder::new();
     let mut session = 0;
     let mut begin = 0;
-    for (at, line) in numbered(text) {
+    window.lines(problems, &mut |at, line| {
         if is_ruler(line, b'-') || is_ruler(line, b'=') {
             builder.end(begin, session, true)?;
             session += u32::from(line.starts_with('='));
-            continue;
+            return Ok(());
         }
-        match awdit_line(line) {
-            Some(operation) => {
-                if builder.operations.is_empty() {
-                    begin = at;
-                }
-                builder.operations.push(operation);
-            }
-            None => problems.pass(Wrong::new(at, "expected `r key value`, `w key value`, `-----` or `=====`"))?,
+        let wrong = || Wrong::new(at, "expected `r key value`, `w key value`, `-----` or `=====`");
+        let operation = awdit_line(line).ok_or_else(wrong)?;
+        if builder.operations.is_empty() {
+            begin = at;
         }
-    }
+        builder.operations.push(operation);
+        Ok(())
+    })?;
     builder.end(begin, session, true)?;
     Ok(builder.events)
 }
@@ -228,48 +218,44 @@ impl Bincode<'_> {
     }
 }
 
-#[derive(Deserialize)]
-struct Dbcop {
-    data: Vec<Vec<DbcopTransaction>>,
-}
-
-#[derive(Deserialize)]
-struct DbcopTransaction {
-    events: Vec<DbcopEvent>,
-    committed: bool,
-}
-
-#[derive(Deserialize)]
-enum DbcopEvent {
-    Write { variable: i64, version: i64 },
-    Read { variable: i64, version: Option<i64> },
-}
-
-/// Reads dbcop's JSON.
+/// Reads dbcop's JSON: `{"data": [[{"events": [{"Write": {"variable": 1, "version": 2}}, ...], "committed": true}, ...], ...]}`.
 pub(super) fn read_dbcop_json(text: &str) -> Result<Events, Wrong> {
-    let parsed: Dbcop = serde_json::from_str(text).map_err(|error| {
-        let full = error.to_string();
-        let message = full.rsplit_once(" at line ").map_or(full.as_str(), |(message, _)| message);
-        Wrong::new(byte_of(text, error.line(), error.column()), message)
-    })?;
+    let mut whole = Events::default();
+    let mark = whole.arena.mark().expect("it is empty");
+    let mut scanner = Scanner::new(text, Notation::Json);
+    scanner.value(&mut whole.arena)?;
+    if scanner.peek()?.is_some() {
+        return Err(Wrong::new(scanner.at, "expected the end of the history"));
+    }
+    let lost = |what: &str| Wrong::new(0, format!("expected {what}"));
+    let sessions = whole.arena.value(mark).get("data").ok_or_else(|| lost("`data`: a list of sessions"))?;
     let mut builder = Builder::new();
-    for (session, transactions) in (0..).zip(parsed.data) {
-        for transaction in transactions {
-            builder.operations.extend(transaction.events.iter().map(|event| match *event {
-                DbcopEvent::Write { variable, version } => {
-                    Operation { write: true, key: variable, value: Some(version) }
-                }
-                DbcopEvent::Read { variable, version } => {
-                    Operation { write: false, key: variable, value: version.filter(|version| *version != 0) }
-                }
-            }));
-            builder.end(0, session, transaction.committed)?;
+    for (number, session) in (0..).zip(sessions.items()) {
+        for transaction in session.items() {
+            let operations = transaction.get("events").ok_or_else(|| lost("`events` in each transaction"))?;
+            let committed = transaction.get("committed").and_then(Value::word);
+            let committed = committed.ok_or_else(|| lost("`committed` in each transaction: true or false"))? == "true";
+            for operation in operations.items() {
+                let wrong = || lost("`{\"Read\": {...}}` or `{\"Write\": {...}}` with `variable` and `version`");
+                builder.operations.push(dbcop_operation(operation).ok_or_else(wrong)?);
+            }
+            builder.end(0, number, committed)?;
         }
     }
     Ok(builder.events)
 }
 
-fn byte_of(text: &str, line: usize, column: usize) -> usize {
-    let before: usize = text.split_inclusive('\n').take(line.saturating_sub(1)).map(str::len).sum();
-    before + column.saturating_sub(1)
+fn dbcop_operation(operation: Value<'_>) -> Option<Operation> {
+    let (kind, what) = operation.pairs().next()?;
+    let write = match kind.word()? {
+        "Write" => true,
+        "Read" => false,
+        _ => return None,
+    };
+    let key = what.get("variable")?.integer()?;
+    let value = what.get("version").and_then(Value::integer);
+    if write {
+        value?;
+    }
+    Some(Operation { write, key, value: value.filter(|value| write || *value != 0) })
 }

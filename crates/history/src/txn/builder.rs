@@ -1,7 +1,8 @@
 use std::collections::HashMap;
 use std::fmt;
+use std::hash::BuildHasherDefault;
 
-use base::Time;
+use base::{Fingerprint, Time};
 
 use super::{INITIAL, Kind, Micro, NEVER, Transactions, UNREAD};
 use crate::operation::Outcome;
@@ -12,7 +13,7 @@ pub struct Builder {
     made: Transactions,
     orders: Vec<(u64, u64)>,
     known_keys: HashMap<String, u32>,
-    known_versions: HashMap<(u32, i64), u32>,
+    known_versions: HashMap<(u32, i64), u32, BuildHasherDefault<Fingerprint>>,
     known_texts: HashMap<(u32, String), u32>,
 }
 
@@ -103,6 +104,15 @@ impl Builder {
         self.push(Kind::ReadList, key, at, elements.len() as u32);
     }
 
+    /// It reads a list that begins with the `common` elements at the place `from`; the place where its own begin.
+    pub(super) fn read_list_like(&mut self, key: u32, from: u32, common: usize, behind: &[u32]) -> u32 {
+        let (at, from) = (self.made.elements.len() as u32, from as usize);
+        self.made.elements.extend_from_within(from..from + common);
+        self.made.elements.extend_from_slice(behind);
+        self.push(Kind::ReadList, key, at, (common + behind.len()) as u32);
+        at
+    }
+
     /// It reads a list or a register, with a result that is not known.
     pub fn unread(&mut self, kind: Kind, key: u32) {
         self.push(kind, key, UNREAD, 0);
@@ -167,6 +177,11 @@ fn permuted(mut made: Transactions, places: &[u32]) -> Transactions {
 
 /// Turns places in time into dense ranks.
 fn rank(made: &mut Transactions, orders: Vec<(u64, u64)>) {
+    made.invoked = vec![0; orders.len()];
+    made.completed = vec![NEVER; orders.len()];
+    if rank_by_seats(made, &orders) {
+        return;
+    }
     let mut events = Vec::with_capacity(orders.len() * 2);
     for (at, (invoked, completed)) in orders.iter().enumerate() {
         events.push((*invoked, false, at as u32));
@@ -175,10 +190,34 @@ fn rank(made: &mut Transactions, orders: Vec<(u64, u64)>) {
         }
     }
     events.sort_unstable();
-    made.invoked = vec![0; orders.len()];
-    made.completed = vec![NEVER; orders.len()];
     for (rank, (_, completion, at)) in events.into_iter().enumerate() {
         let column = if completion { &mut made.completed } else { &mut made.invoked };
         column[at as usize] = rank as u32;
     }
+}
+
+/// The same without sorting, where every place is small and of one event, as the places in a file are; `false` where that is not so.
+fn rank_by_seats(made: &mut Transactions, orders: &[(u64, u64)]) -> bool {
+    const FREE: u32 = u32::MAX;
+    let room = orders.len() as u64 * 4;
+    let mut seats = vec![FREE; room as usize];
+    // The lowest bit of what sits there: whether it is the completion.
+    let mut sit = |order: u64, what: u32| {
+        let free = order < room && seats[order as usize] == FREE;
+        if free {
+            seats[order as usize] = what;
+        }
+        free
+    };
+    for (at, (invoked, completed)) in (0u32..).step_by(2).zip(orders) {
+        let ended = *completed != u64::MAX;
+        if completed < invoked || at > u32::MAX - 4 || !sit(*invoked, at) || ended && !sit(*completed, at + 1) {
+            return false;
+        }
+    }
+    for (rank, what) in (0..).zip(seats.into_iter().filter(|what| *what != FREE)) {
+        let column = if what & 1 == 1 { &mut made.completed } else { &mut made.invoked };
+        column[what as usize / 2] = rank;
+    }
+    true
 }

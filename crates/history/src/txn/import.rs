@@ -8,10 +8,11 @@ use crate::operation::Outcome;
 /// `r` of registers. A read of a list that returned nil found it empty. `lists`: whether reads are of lists.
 pub fn from_events(events: &Events, lists: bool) -> Result<Transactions, Wrong> {
     let operations = events.operations()?;
-    let mut import = Import { builder: Builder::new(events.real_time), keys: Interner::default(), lists };
-    let mut list = Vec::new();
+    let mut import =
+        Import { builder: Builder::new(events.real_time), keys: Interner::default(), lists, longest: Vec::new() };
+    let mut more = Vec::new();
     for pair in operations.iter() {
-        import.transaction(&pair, &mut list)?;
+        import.transaction(&pair, &mut more)?;
     }
     import.builder.finish().map_err(|large| Wrong::new(0, large.to_string()))
 }
@@ -20,10 +21,21 @@ struct Import<'a> {
     builder: Builder,
     keys: Interner<'a>,
     lists: bool,
+    /// The longest list read of each key: lists grow, so that nearly all of another one is known from it, without looking up a version.
+    longest: Vec<Option<Longest<'a>>>,
+}
+
+/// A list that was read.
+#[derive(Clone, Copy)]
+struct Longest<'a> {
+    value: Value<'a>,
+    length: usize,
+    /// Where its elements begin.
+    at: u32,
 }
 
 impl<'a> Import<'a> {
-    fn transaction(&mut self, pair: &Paired<'a>, list: &mut Vec<u32>) -> Result<(), Wrong> {
+    fn transaction(&mut self, pair: &Paired<'a>, more: &mut Vec<u32>) -> Result<(), Wrong> {
         let time = |event: &Event<'_>| event.time.unwrap_or(0);
         self.builder.begin(pair.session, u64::from(pair.invoked), Time(time(&pair.invoke)));
         let event = pair.complete.as_ref().filter(|_| pair.outcome == Outcome::Ok).unwrap_or(&pair.invoke);
@@ -31,7 +43,7 @@ impl<'a> Import<'a> {
             let Some([function, key, value]) = micro.tuple() else {
                 return Err(Wrong::new(event.at, format!("expected `[function key value]`, not {}", micro.describe())));
             };
-            self.micro(event, (function, key, value), pair.outcome, list)?;
+            self.micro(event, (function, key, value), pair.outcome, more)?;
         }
         let done = pair.complete.as_ref().map_or(0, time);
         self.builder.end(u64::from(pair.completed), Time(done), pair.outcome);
@@ -43,7 +55,7 @@ impl<'a> Import<'a> {
         event: &Event<'a>,
         (function, key, value): (Value<'a>, Value<'a>, Value<'a>),
         outcome: Outcome,
-        list: &mut Vec<u32>,
+        more: &mut Vec<u32>,
     ) -> Result<(), Wrong> {
         let key = self.key(key);
         match function.word() {
@@ -65,9 +77,7 @@ impl<'a> Import<'a> {
                         format!("expected a list that was read, not {}", value.describe()),
                     ));
                 }
-                list.clear();
-                list.extend(value.items().map(|element| self.version(key, element)));
-                self.builder.read_list(key, list);
+                self.list(key, value, more);
             }
             Some("r" | "read") => {
                 let version = (!value.is_nil()).then(|| self.version(key, value));
@@ -81,10 +91,23 @@ impl<'a> Import<'a> {
         Ok(())
     }
 
+    fn list(&mut self, key: u32, value: Value<'a>, more: &mut Vec<u32>) {
+        let longest = self.longest[key as usize];
+        let common = longest.map_or(0, |longest| longest.value.common(value));
+        more.clear();
+        more.extend(value.items_behind(common).map(|element| self.version(key, element)));
+        let at = self.builder.read_list_like(key, longest.map_or(0, |longest| longest.at), common, more);
+        let length = common + more.len();
+        if longest.is_none_or(|longest| longest.length < length) {
+            self.longest[key as usize] = Some(Longest { value, length, at });
+        }
+    }
+
     fn key(&mut self, key: Value<'a>) -> u32 {
         let known = self.keys.values().len();
         let id = self.keys.id(key);
         if id as usize == known {
+            self.longest.push(None);
             return self.builder.new_key(key.to_string());
         }
         id
