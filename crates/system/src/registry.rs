@@ -29,6 +29,12 @@ pub const SYSTEMS: &[SystemInfo] = &[
         from_plan: |system, _| Specimen::from_plan("raft-kv", system),
     },
     SystemInfo {
+        name: "paxos-register",
+        about: "a register for each key, written by single-decree Paxos without a leader; every node is a process of this binary",
+        missing: Vec::new,
+        from_plan: |system, _| Specimen::from_plan("paxos-register", system),
+    },
+    SystemInfo {
         name: "etcd",
         about: "an etcd 3.4 cluster, asked through its JSON gateway",
         missing: etcd::missing,
@@ -85,7 +91,7 @@ const SYSTEM: Section = Section {
     fields: &[
         field(
             "kind",
-            "`raft-kv`, `etcd`, `command` or `endpoints`",
+            "`raft-kv`, `paxos-register`, `etcd`, `command` or `endpoints`",
             "required",
             "which system (`assize list systems`)",
         ),

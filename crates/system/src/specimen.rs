@@ -25,7 +25,7 @@ type MakeClient = fn(&Parameters, usize, Rng) -> Result<Box<dyn Client>, String>
 pub struct SpecimenInfo {
     /// Its name: the system's `kind`, and `assize node NAME`.
     pub name: &'static str,
-    /// The role of whoever leads, in the protocol's words.
+    /// The role of whoever leads, in the protocol's words; empty if nobody does.
     pub leader: &'static str,
     /// The bugs that can be planted.
     pub bugs: &'static [Bug],
@@ -36,14 +36,24 @@ pub struct SpecimenInfo {
 }
 
 /// Every protocol that can be served.
-pub const SPECIMENS: &[SpecimenInfo] = &[SpecimenInfo {
-    name: "raft-kv",
-    leader: "leader",
-    bugs: raft::BUGS,
-    parameters: RAFT_PARAMETERS,
-    boot: |parameters, nodes| Ok(boot(raft::RaftKv::parse(parameters, nodes)?)),
-    client: |parameters, nodes, rng| Ok(client(raft::RaftKv::parse(parameters, nodes)?, nodes, rng)),
-}];
+pub const SPECIMENS: &[SpecimenInfo] = &[
+    SpecimenInfo {
+        name: "raft-kv",
+        leader: "leader",
+        bugs: raft::BUGS,
+        parameters: RAFT_PARAMETERS,
+        boot: |parameters, nodes| Ok(boot(raft::RaftKv::parse(parameters, nodes)?)),
+        client: |parameters, nodes, rng| Ok(client(raft::RaftKv::parse(parameters, nodes)?, nodes, rng)),
+    },
+    SpecimenInfo {
+        name: "paxos-register",
+        leader: "",
+        bugs: paxos::BUGS,
+        parameters: PAXOS_PARAMETERS,
+        boot: |parameters, nodes| Ok(boot(paxos::PaxosRegister::parse(parameters, nodes)?)),
+        client: |parameters, nodes, rng| Ok(client(paxos::PaxosRegister::parse(parameters, nodes)?, nodes, rng)),
+    },
+];
 
 const RAFT_PARAMETERS: &[Field] = &[
     field("heartbeat", "duration", "`\"30ms\"`", "how often a leader lets its followers hear from it"),
@@ -60,6 +70,16 @@ const RAFT_PARAMETERS: &[Field] = &[
     field("uncommitted_bytes", "size", "`\"16MiB\"`", "the same in bytes"),
     field("reads", "number", "`16384`", "a replica with so many unanswered reads refuses more"),
     field("patience", "duration", "`\"800ms\"`", "how long a client looks for a leader"),
+    field("bug", "the name of a planted bug", "none", "a bug to plant, to see it found (`assize list systems`)"),
+];
+
+const PAXOS_PARAMETERS: &[Field] = &[
+    field("prepare_quorum", "number", "a majority", "how many promises let a proposer propose"),
+    field("accept_quorum", "number", "a majority", "how many acceptances choose a value"),
+    field("back_off", "duration", "`\"4ms\"`", "the first pause of a proposer that was refused; it doubles"),
+    field("longest_back_off", "duration", "`\"100ms\"`", "the longest such pause"),
+    field("repeat", "duration", "`\"50ms\"`", "after how long an unanswered message is repeated"),
+    field("patience", "duration", "`\"800ms\"`", "how long a server works on an operation"),
     field("bug", "the name of a planted bug", "none", "a bug to plant, to see it found (`assize list systems`)"),
 ];
 
