@@ -1,6 +1,8 @@
 //! Models of registers that are weaker than linearizability.
 //!
-//! - One file each: [`sequential`] (and its exact search, [`interleaving`]), [`causal`] (and causal convergence), [`memory`] (causal memory), [`pram`].
+//! - One file each: [`sequential`] (and its exact search, [`interleaving`]), [`causal`] (and causal convergence), [`memory`] (causal memory), [`pram`];
+//!   the session guarantees ([`guarantees`] is what they share): [`read_your_writes`], [`monotonic_reads`], [`monotonic_writes`],
+//!   [`writes_follow_reads`].
 //! - [`sessions`]: a history as these models see it; [`settle`]: where it is not certain whose value was seen.
 //! - [`clocks`], [`overwritten`], [`saturate`]: who comes before whom, and what follows from that.
 //! - [`shrink`]: the smallest witness; [`story`]: how it is told and drawn.
@@ -9,21 +11,30 @@
 
 mod causal;
 mod clocks;
+mod guarantees;
 mod interleaving;
 mod memory;
+mod monotonic_reads;
+mod monotonic_writes;
 mod overwritten;
 mod pram;
+mod read_your_writes;
 mod saturate;
 mod sequential;
 mod sessions;
 mod settle;
 mod shrink;
 mod story;
+mod writes_follow_reads;
 
 pub use causal::{CAUSAL, CAUSAL_CONVERGENCE};
 pub use memory::CAUSAL_MEMORY;
+pub use monotonic_reads::MONOTONIC_READS;
+pub use monotonic_writes::MONOTONIC_WRITES;
 pub use pram::PRAM;
+pub use read_your_writes::READ_YOUR_WRITES;
 pub use sequential::SEQUENTIAL;
+pub use writes_follow_reads::WRITES_FOLLOW_READS;
 
 use history::{History, Outcome};
 

@@ -22,6 +22,10 @@ pub static MODELS: &[&Model] = &[
     &consistency::CAUSAL_MEMORY,
     &consistency::CAUSAL,
     &consistency::PRAM,
+    &consistency::READ_YOUR_WRITES,
+    &consistency::MONOTONIC_READS,
+    &consistency::MONOTONIC_WRITES,
+    &consistency::WRITES_FOLLOW_READS,
 ];
 
 /// Their names, in the same order.

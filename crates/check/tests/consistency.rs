@@ -15,6 +15,10 @@ const PAIRS: &[Pair] = &[
     ("causal-memory", brute::causal_memory),
     ("causal", brute::causal),
     ("pram", brute::pram),
+    ("read-your-writes", brute::read_your_writes),
+    ("monotonic-reads", brute::monotonic_reads),
+    ("monotonic-writes", brute::monotonic_writes),
+    ("writes-follow-reads", brute::writes_follow_reads),
 ];
 
 fn show(operations: &[Operation]) -> String {

@@ -170,8 +170,9 @@ impl Clocks {
     }
 }
 
+/// The later of two pasts, entry by entry.
 #[inline]
-fn join(row: &mut [u32], other: &[u32]) {
+pub(super) fn join(row: &mut [u32], other: &[u32]) {
     for (entry, other) in row.iter_mut().zip(other) {
         *entry = (*entry).max(*other);
     }

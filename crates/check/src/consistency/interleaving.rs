@@ -181,7 +181,7 @@ impl<'a> Search<'a> {
             if known.len() > budget {
                 return Interleaving::GaveUp("too many orders to try");
             }
-            if let Some(reason) = limit.exceeded().filter(|_| known.len() % 1024 == 0) {
+            if let Some(reason) = limit.exceeded().filter(|_| known.len().is_multiple_of(1024)) {
                 return Interleaving::GaveUp(reason);
             }
             let choice = if fresh { self.choice(0) } else { None };

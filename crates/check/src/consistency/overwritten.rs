@@ -9,7 +9,7 @@ use super::clocks::{Clocks, Edges, Graph};
 use super::sessions::{INITIAL, NONE};
 
 /// For each key and chain the writes so far, and for each key and *reading* chain how far it has seen them.
-struct Cursors {
+pub(super) struct Cursors {
     width: usize,
     /// By key and chain: the first and the last write so far.
     heads: Vec<u32>,
@@ -23,13 +23,13 @@ struct Cursors {
 }
 
 impl Cursors {
-    fn new(keys: usize, width: usize, operations: usize) -> Cursors {
+    pub fn new(keys: usize, width: usize, operations: usize) -> Cursors {
         let table = || vec![NONE; keys * width];
         Cursors { width, heads: table(), tails: table(), next: vec![NONE; operations], slots: table(), seen: vec![] }
     }
 
     /// Adds a write, after all that precede it.
-    fn add(&mut self, key: usize, clocks: &Clocks, write: u32) {
+    pub fn add(&mut self, key: usize, clocks: &Clocks, write: u32) {
         let place = key * self.width + clocks.chain[write as usize] as usize;
         match std::mem::replace(&mut self.tails[place], write) {
             NONE => self.heads[place] = write,
@@ -40,7 +40,7 @@ impl Cursors {
     /// Moves the cursors of a chain up to the past of `op`. Returns the row of the last writes it has seen; `passed` gets each
     /// write that is new to it.
     #[inline]
-    fn advance(&mut self, key: usize, clocks: &Clocks, op: u32, mut passed: impl FnMut(u32)) -> &[u32] {
+    pub fn advance(&mut self, key: usize, clocks: &Clocks, op: u32, mut passed: impl FnMut(u32)) -> &[u32] {
         let width = self.width;
         let slot = &mut self.slots[key * width + clocks.chain[op as usize] as usize];
         if *slot == NONE {

@@ -208,6 +208,11 @@ impl<'a> Derived<'a> {
         ends
     }
 
+    /// A shortest way from an operation to a later one.
+    pub fn way(&self, early: u32, late: u32) -> Vec<u32> {
+        self.path(Need { early, late, until: 0 }, &BTreeMap::new(), &mut BTreeSet::new())
+    }
+
     /// A shortest way from an operation to a later one, and the derived edges on it.
     fn path(&self, need: Need, ends: &BTreeMap<u32, Vec<usize>>, used: &mut BTreeSet<usize>) -> Vec<u32> {
         let mut reached: BTreeMap<u32, (u32, Option<usize>)> = BTreeMap::new();

@@ -44,7 +44,7 @@ impl Argument {
         Argument { text, ops, path: Vec::new() }
     }
 
-    fn along(text: &'static str, ops: Vec<u32>, path: Vec<u32>) -> Argument {
+    pub fn along(text: &'static str, ops: Vec<u32>, path: Vec<u32>) -> Argument {
         Argument { text, ops, path }
     }
 
@@ -179,13 +179,12 @@ impl Teller<'_> {
             text = text.replace(&format!("{{{i}}}"), &self.name(*op));
         }
         let path: Vec<String> = argument.path.iter().map(|op| self.name(*op)).collect();
-        let text = if path.len() > 2 {
+        let text = if path.len() > 2 && argument.path != argument.ops {
             text.replace("{path}", &path.join(" → "))
         } else {
             text.replace(" ({path})", "").replace(": {path}", "").replace("{path}", &path.join(" → "))
         };
-        let mut letters = text.chars();
-        letters.next().map_or(String::new(), |first| first.to_uppercase().chain(letters).collect())
+        text
     }
 
     /// The steps of the contradiction that lead from one process to another.
