@@ -1,6 +1,8 @@
-//! Project chores: `cargo xtask test [--install]`, `cargo xtask accept [NAME...]`, `cargo xtask docs [--check]`.
+//! Project chores: `cargo xtask test [--install]`, `cargo xtask accept [NAME...]`, `cargo xtask fuzz [SECONDS]`,
+//! `cargo xtask docs [--check]`.
 
 mod accept;
+mod fuzz;
 mod install;
 mod test;
 
@@ -14,6 +16,7 @@ usage: cargo xtask COMMAND
   accept [NAME...] [--runs N]
                        the long acceptance runs that CI has no time for (green, red, kill, truth, bench, speed, build);
                        without a name, all of them; --runs N instead of twenty of each
+  fuzz [SECONDS]       coverage-guided fuzzing of the importers, 60 seconds without a number
   docs [--check]       write the reference pages from the registries; --check fails if they are out of date
 ";
 
@@ -23,6 +26,7 @@ fn main() -> ExitCode {
     let done = match arguments.first().map(String::as_str) {
         Some("test") => test::run(rest.iter().any(|argument| argument == "--install")),
         Some("accept") => accept::run(rest),
+        Some("fuzz") => fuzz::run(rest.first().map_or("60", String::as_str)),
         Some("docs") => docs(rest.iter().any(|argument| argument == "--check")),
         _ => {
             eprint!("{USAGE}");

@@ -85,14 +85,15 @@ impl Line {
         }
     }
 
-    /// A keyword or symbol; `true`, `false` and numbers that are no integers stand for themselves.
+    /// A keyword or symbol; `true`, `false` and numbers that are no integers stand for themselves. What is no word of the notation is a
+    /// string.
     fn name(&mut self, name: &str) -> fmt::Result {
-        let number = name.trim_start_matches(['-', '+']).starts_with(|c: char| c.is_ascii_digit());
+        let plain = matches!(name, "true" | "false") || is_number(name);
+        let word = !name.is_empty() && !name.contains(|c: char| c.is_whitespace() || ",;()[]{}\"".contains(c));
         match self.json {
-            false if number || matches!(name, "true" | "false") => self.text.push_str(name),
-            false => write!(self.text, ":{name}")?,
-            true if matches!(name, "true" | "false") || number && is_json_number(name) => self.text.push_str(name),
-            true => quote::put(&mut self.text, name),
+            _ if plain => self.text.push_str(name),
+            false if word => write!(self.text, ":{name}")?,
+            _ => quote::put(&mut self.text, name),
         }
         Ok(())
     }
@@ -150,11 +151,10 @@ impl Line {
 /// The functions of micro-operations.
 const MICRO: [&str; 8] = ["append", "r", "w", "read", "write", "send", "poll", "cas"];
 
-/// Whether JSON has this number: no `+`, no leading zero, no ratio, no suffix.
-fn is_json_number(name: &str) -> bool {
+/// Whether it is a decimal fraction as JSON has it: no `+`, no leading zero, no exponent.
+fn is_number(name: &str) -> bool {
     let digits = name.strip_prefix('-').unwrap_or(name);
-    let (whole, rest) = digits.split_at(digits.find(|c: char| !c.is_ascii_digit()).unwrap_or(digits.len()));
-    let plain = !whole.is_empty() && (whole.len() == 1 || !whole.starts_with('0'));
-    let fraction = rest.strip_prefix('.').unwrap_or("");
-    plain && (rest.is_empty() || !fraction.is_empty() && fraction.bytes().all(|byte| byte.is_ascii_digit()))
+    let Some((whole, fraction)) = digits.split_once('.') else { return false };
+    let all_digits = |part: &str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit());
+    all_digits(whole) && all_digits(fraction) && (whole.len() == 1 || !whole.starts_with('0'))
 }
