@@ -4,12 +4,16 @@
 //! - [`check_object`]: a history against an [`Object`] gives a [`Report`].
 //! - [`model`]: the objects as sequential models, for the exact search.
 //! - One file each: [`queue`] (first in, first out; fast and exact), [`delivery`] (at least once, and Jepsen's total queue), [`set`],
-//!   [`counter`], [`bank`], [`unique_ids`], [`log`] (Kafka-like), [`long_fork`].
+//!   [`counter`], [`lock`] (owned, reentrant, fenced, semaphore), [`bank`], [`unique_ids`], [`log`] (Kafka-like), [`long_fork`],
+//!   [`broadcast`], [`leader`], [`watch`].
 
 pub mod bank;
+pub mod broadcast;
 pub mod counter;
 pub mod delivery;
 mod element;
+pub mod leader;
+pub mod lock;
 pub mod log;
 pub mod long_fork;
 pub mod model;
@@ -20,6 +24,7 @@ pub mod set;
 mod tell;
 pub mod unique_ids;
 mod values;
+pub mod watch;
 
 use history::object::Objects;
 
@@ -28,7 +33,6 @@ use crate::report::{Anomaly, AnomalyKind, Report};
 use crate::verdict::Verdict;
 
 pub(crate) use part::{Part, each_key};
-pub(crate) use search::by_search;
 pub use search::linearizable;
 pub use tell::sentence;
 
@@ -67,14 +71,17 @@ pub static OBJECTS: &[&Object] = &[
     &counter::COUNTER,
     &counter::PN_COUNTER,
     &model::MUTEX,
-    &model::OWNED_MUTEX,
-    &model::REENTRANT_MUTEX,
-    &model::FENCED_MUTEX,
-    &model::SEMAPHORE,
+    &lock::OWNED_MUTEX,
+    &lock::REENTRANT_MUTEX,
+    &lock::FENCED_MUTEX,
+    &lock::SEMAPHORE,
     &bank::BANK,
     &unique_ids::UNIQUE_IDS,
     &log::KAFKA,
     &long_fork::LONG_FORK,
+    &broadcast::BROADCAST,
+    &leader::LEADER,
+    &watch::WATCH,
 ];
 
 impl Object {

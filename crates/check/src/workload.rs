@@ -97,6 +97,9 @@ pub static WORKLOADS: &[&Workload] = &[
     &object::UNIQUE_IDS,
     &object::KAFKA,
     &object::LONG_FORK,
+    &object::BROADCAST,
+    &object::LEADER,
+    &object::WATCH,
 ];
 
 impl Workload {

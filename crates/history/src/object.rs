@@ -71,6 +71,10 @@ actions! {
     Log = "log";
     /// Chooses the logs that a consumer polls from now on: the list. Its position may be anywhere afterwards.
     Assign = "assign";
+    /// Who leads: `argument` leads the term `result`; [`NOTHING`] if nobody is known to.
+    Inspect = "inspect";
+    /// What a watcher was told, in order: the list.
+    Watch = "watch";
     /// Reads and writes registers at once: the list is of (0 read | 1 write, key, value).
     Transact = "txn";
 }

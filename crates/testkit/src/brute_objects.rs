@@ -118,6 +118,20 @@ pub fn reentrant(contents: &mut Contents, call: &Call, _list: &[i64]) -> bool {
     contents.values.pop() == Some(process)
 }
 
+/// A lock that only its holder releases.
+pub fn owned(contents: &mut Contents, call: &Call, list: &[i64]) -> bool {
+    reentrant(contents, call, list) && contents.values.len() <= 1
+}
+
+/// A lock of an owner whose tokens grow; an unknown token may have been as little as can be.
+pub fn fenced(contents: &mut Contents, call: &Call, list: &[i64]) -> bool {
+    let known = call.action == Action::Acquire && call.outcome == Outcome::Ok && call.result != NOTHING;
+    // `number`: the least token that may come, as tokens are natural numbers.
+    let grows = !known || call.result >= contents.number;
+    contents.number = if known { call.result + 1 } else { contents.number };
+    grows && owned(contents, call, list)
+}
+
 /// Two permits.
 pub fn semaphore(contents: &mut Contents, call: &Call, _list: &[i64]) -> bool {
     let process = i64::from(call.process);
@@ -144,6 +158,8 @@ pub struct ObjectMix {
     pub pending: f64,
     /// Share of answers or times that are falsified after the execution.
     pub lies: f64,
+    /// A process has one operation at a time, and goes on under another name when it heard nothing.
+    pub sequential: bool,
 }
 
 /// A random history: an execution, with intervals drawn around the instants of effect, some of it falsified. Times are few, so that
@@ -152,10 +168,19 @@ pub fn random_objects(rng: &mut Rng, mix: ObjectMix) -> Objects {
     let count = rng.within(2..=mix.operations);
     let mut contents = Contents::default();
     let mut made: Vec<(Call, Vec<i64>)> = Vec::new();
+    let mut processes = [(0, 0), (1, 0), (2, 0)];
     for i in 0..count {
         let at = i * 3 + 10;
         let mut call =
             Call::new(rng.below(3) as u32, *rng.pick(mix.actions), at - rng.within(0..=8), at + rng.within(0..=8));
+        let free = rng.below(3) as usize;
+        if mix.sequential {
+            if processes[free].1 >= at {
+                continue;
+            }
+            (call.process, call.invoked) = (processes[free].0, call.invoked.max(processes[free].1 + 1));
+            processes[free].1 = call.completed;
+        }
         let unit = mix.rule as usize == counter as Rule as usize && mix.unique;
         call.argument = match call.action {
             Action::Contains | Action::Remove => rng.within(1..=count) as i64,
@@ -173,6 +198,7 @@ pub fn random_objects(rng: &mut Rng, mix: ObjectMix) -> Objects {
         }
         if let (true, Some((call, list))) = (pending, made.last_mut()) {
             (call.outcome, call.result) = (Outcome::Info, NOTHING);
+            processes[free].0 += if mix.sequential { 3 } else { 0 };
             list.clear();
         }
     }
@@ -193,7 +219,7 @@ fn execute(contents: &mut Contents, call: &mut Call, rule: Rule) -> Option<Vec<i
     if call.action == Action::Read && contents.number == 0 {
         list.clone_from(&contents.values);
     }
-    let answers = [NOTHING, 0, 1, contents.number].into_iter().chain(contents.values.clone());
+    let answers = [NOTHING, 0, 1, contents.number, contents.number + 1].into_iter().chain(contents.values.clone());
     for answer in answers {
         let mut after = contents.clone();
         call.result = answer;
@@ -215,6 +241,7 @@ fn falsify(rng: &mut Rng, call: &mut Call, list: &mut Vec<i64>, count: u64) {
         // What was not answered says nothing that could be false.
         Action::Contains if call.result == NOTHING => {}
         Action::Contains => call.result = 1 - call.result,
+        Action::Acquire if call.result > 0 && rng.chance(0.7) => call.result = other,
         Action::Acquire => call.action = Action::Release,
         Action::Release => call.action = Action::Acquire,
         Action::Read if call.outcome != Outcome::Ok => {}

@@ -4,6 +4,7 @@
 //! - [`brute`]: models decided from their definitions, by trying every order.
 //! - [`brute_consistency`]: models of registers that are weaker than linearizability, and random histories of them.
 //! - [`brute_objects`]: the same for queues, stacks, sets, counters, locks, and random histories of them.
+//! - [`brute_seen`]: the same for what is only seen: broadcasts, leaders, watchers.
 //! - [`brute_txn`]: isolation levels of transactions, likewise.
 //! - [`every_history`], [`random_history`]: what checkers are compared on.
 //! - [`available`]: whether a test that needs a program or root can run here; no skip goes unseen.
@@ -13,6 +14,7 @@
 pub mod brute;
 pub mod brute_consistency;
 pub mod brute_objects;
+pub mod brute_seen;
 pub mod brute_txn;
 mod need;
 pub mod script;

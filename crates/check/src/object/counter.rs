@@ -1,9 +1,12 @@
 //! Counters.
 //!
-//! Linearizable, increments of one that answer nothing: `O(n log n)` and exact. Reads in order of their values are groups; an order
-//! exists exactly if no read of a greater value ended before one of a smaller value began, and every read saw at least the
-//! increments that had ended before it began and at most those that had begun before it ended. Any other amounts: the
-//! bounds first, which are necessary, then the search.
+//! Linearizable, increments of one that answer nothing: `O(n log n)` and exact. Say `p(1) <= p(2) <= ...` are the instants at which
+//! the counter grows. A read of `v` says that `p(v)` is no later than its end and `p(v + 1)` no earlier than its beginning, so each `p(k)` has a
+//! window, and both ends of the windows grow with `k`. If no read of a greater value ended before one of a smaller value began, then
+//! an order exists exactly if increments can be given to instants whose windows they overlap, so that every instant up to the greatest
+//! value read has one and every acknowledged increment is given away (an exchange puts them in order of time). An increment
+//! overlaps a run of windows, so whoever has the earliest last window goes first. Any other amounts: bounds first, which are necessary,
+//! then the search.
 
 use history::object::{Action, NOTHING, Objects};
 
@@ -11,6 +14,7 @@ use super::model::Counter;
 use super::search::decide as search;
 use super::{Exactness, Findings, Object, Part, each_key};
 use crate::model::Options;
+use crate::sort::nearly_sorted;
 
 /// A counter.
 pub static LINEARIZABLE_COUNTER: Object = Object {
@@ -42,7 +46,11 @@ fn linearizable(history: &Objects, options: &Options) -> Findings {
         if !findings.is_empty() {
             findings
         } else if counts_by_one(part) {
-            reads_in_order(part)
+            let findings = reads_in_order(part);
+            if findings.is_empty() && !every_instant_has_an_increment(part) {
+                return search(part, options, &Counter, false);
+            }
+            findings
         } else {
             search(part, options, &Counter, false)
         }
@@ -134,6 +142,44 @@ fn reads_in_order(part: Part<'_>) -> Findings {
         }
     }
     findings
+}
+
+/// Whether increments of one fit between the reads, whose values are within bounds and in order.
+fn every_instant_has_an_increment(part: Part<'_>) -> bool {
+    let reads = || part.happened().filter(|(_, call)| call.action == Action::Read && call.is_ok());
+    let most = reads().map(|(_, call)| call.result.max(0) as usize).max().unwrap_or(0);
+    // Of the k-th instant, from 1 on, and of all after the greatest value: its window.
+    let (mut earliest, mut latest) = (vec![0; most + 2], vec![u64::MAX; most + 2]);
+    for (_, call) in reads() {
+        let value = call.result.max(0) as usize;
+        earliest[value + 1] = earliest[value + 1].max(call.invoked);
+        latest[value] = latest[value].min(call.completed);
+    }
+    for k in 1..=most + 1 {
+        earliest[k] = earliest[k].max(earliest[k - 1]);
+        latest[most + 1 - k] = latest[most + 1 - k].min(latest[most + 2 - k]);
+    }
+    let adds = part.happened().filter(|(_, call)| call.action == Action::Add);
+    // The windows that each overlaps; one of unknown outcome need not have any.
+    let mut runs: Vec<(usize, usize)> = adds
+        .map(|(_, call)| {
+            let first = latest[1..].partition_point(|&latest| latest < call.invoked) + 1;
+            let last = earliest.partition_point(|&earliest| earliest <= call.completed) - 1;
+            (first, if call.is_ok() { last } else { usize::MAX })
+        })
+        .collect();
+    nearly_sorted(&mut runs, |run| run.0);
+    let mut runs = runs.into_iter().peekable();
+    let mut waiting = std::collections::BinaryHeap::new();
+    for k in 1..=most {
+        while let Some((_, last)) = runs.next_if(|(first, _)| *first <= k) {
+            waiting.push(std::cmp::Reverse(last));
+        }
+        if waiting.pop().is_none_or(|std::cmp::Reverse(last)| last < k) {
+            return false;
+        }
+    }
+    waiting.into_iter().map(|std::cmp::Reverse(last)| last).chain(runs.map(|(_, last)| last)).all(|last| last > most)
 }
 
 /// Most sums that are told apart; with more, only least and greatest count.

@@ -1,4 +1,4 @@
-//! The objects one operation at a time, and those that the search decides alone: stack, priority queue, locks, semaphore.
+//! The objects one operation at a time, and those that the search decides alone: stack, priority queue, lock without owner.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
@@ -29,18 +29,6 @@ searched!(
 searched!(
     /// A lock that anyone may release, as in Knossos.
     MUTEX, "mutex", "a lock is acquired only when it is free and released only when it is held", Mutex, owned: false);
-searched!(
-    /// A lock that its holder releases.
-    OWNED_MUTEX, "owned-mutex", "a lock is held by one process at a time, and only that process releases it", Reentrant { most: 1 }, owned: true);
-searched!(
-    /// A lock that its holder may take again.
-    REENTRANT_MUTEX, "reentrant-mutex", "a lock is held by one process at a time, which may take it again", Reentrant { most: u32::MAX }, owned: true);
-searched!(
-    /// A lock with fencing tokens.
-    FENCED_MUTEX, "fenced-mutex", "a lock is held by one process at a time, and every holder has a greater token", Fenced, owned: true);
-searched!(
-    /// A semaphore of two permits (Jepsen's default).
-    SEMAPHORE, "semaphore", "at most two permits are held at a time", Semaphore { permits: 2 }, owned: true);
 
 /// First in, first out.
 pub struct Fifo;

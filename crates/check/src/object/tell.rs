@@ -39,6 +39,8 @@ fn deed(history: &Objects, call: &Call) -> String {
         Action::Generate => format!("was given the id {result}"),
         Action::Transfer => format!("transferred (from, to, amount) {}", list(history, elements)),
         Action::Assign => format!("chose the logs {}", list(history, elements)),
+        Action::Inspect => format!("saw {argument} lead term {result}"),
+        Action::Watch => format!("saw {}", list(history, elements)),
         Action::Log => quads(history, elements),
         Action::Transact => triples(history, elements),
     }

@@ -4,7 +4,6 @@ use history::event::Events;
 use history::object::{Objects, from_events};
 
 use super::{JEPSEN, Question, Refusal, Workload};
-use crate::object::model::{Reentrant, Semaphore};
 use crate::object::{self, Findings, Object, check_object, conclude};
 use crate::report::Report;
 
@@ -44,12 +43,16 @@ workloads! {
         { JEPSEN => object::counter::PN_COUNTER, "linearizable" => object::counter::LINEARIZABLE_COUNTER };
     MUTEX, "mutex", &["lock"], "`acquire` and `release` of a lock, by anyone", { "linearizable" => object::model::MUTEX };
     OWNED_MUTEX, "owned-mutex", &["owner-aware-mutex"], "`acquire` and `release` of a lock, by its holder",
-        { "linearizable" => object::model::OWNED_MUTEX };
+        { "linearizable" => object::lock::OWNED_MUTEX };
     FENCED_MUTEX, "fenced-mutex", &[], "`acquire` of a lock that gives a token, and `release` by its holder",
-        { "linearizable" => object::model::FENCED_MUTEX };
+        { "linearizable" => object::lock::FENCED_MUTEX };
     BANK, "bank", &[], "`transfer` between accounts and `read` of them all", { JEPSEN => object::bank::BANK };
     UNIQUE_IDS, "unique-ids", &[], "`generate` of an id", { JEPSEN => object::unique_ids::UNIQUE_IDS };
     KAFKA, "kafka", &[], "`send` to and `poll` of append-only logs", { JEPSEN => object::log::KAFKA };
+    BROADCAST, "broadcast", &["g-set"], "`broadcast` (or `add`) of elements to nodes that tell each other, and `read`s of all",
+        { "convergence" => object::broadcast::BROADCAST };
+    LEADER, "leader", &["leader-election"], "`inspect` of `[leader term]`", { "one-leader" => object::leader::LEADER };
+    WATCH, "watch", &[], "`write` of values and `watch` of what was written", { "watch-order" => object::watch::WATCH };
     LONG_FORK, "long-fork", &[], "transactions that write one key, once, or read a group of keys",
         { JEPSEN => object::long_fork::LONG_FORK }, settings &[("group-size", "how many keys are read together; told by the reads themselves")];
 }
@@ -73,7 +76,7 @@ pub(super) static REENTRANT: Workload = Workload {
     settings: &[("holds", "how often its holder may take it; unlimited if not told")],
     decide: |events, _, question| {
         let most = question.number("holds")?.unwrap_or(u32::MAX);
-        searched(events, question, |history| object::by_search(history, &question.options, &Reentrant { most }, true))
+        searched(events, question, |history| object::lock::reentrant(history, &question.options, most))
     },
 };
 
@@ -85,9 +88,7 @@ pub(super) static SEMAPHORE: Workload = Workload {
     settings: &[("permits", "how many there are; 2 if not told")],
     decide: |events, _, question| {
         let permits = question.number("permits")?.unwrap_or(2);
-        searched(events, question, |history| {
-            object::by_search(history, &question.options, &Semaphore { permits }, true)
-        })
+        searched(events, question, |history| object::lock::semaphore(history, &question.options, permits))
     },
 };
 

@@ -21,6 +21,12 @@ pub fn recognise(events: &Events) -> Option<&'static str> {
         "kafka"
     } else if has("append") || has("put") {
         "kv"
+    } else if has("broadcast") {
+        "broadcast"
+    } else if has("inspect") {
+        "leader"
+    } else if has("watch") {
+        "watch"
     } else if has("generate") {
         "unique-ids"
     } else if has("transfer") || (has("read") && reads(events, |value| value.is_map())) {

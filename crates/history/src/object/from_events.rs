@@ -1,5 +1,6 @@
 //! Objects from events: what the functions of an imported history mean.
 //!
+//! - `broadcast` is an addition to a set; `inspect` answers `[leader term]`.
 //! - `increment` and `decrement` are additions of 1 and -1; `subscribe` is an assignment; other functions are called like their [`Action`].
 //! - A list of `[:r k v]` and `[:w k v]` is a transaction, one of `[:send k v]`, `[:send k [offset v]]` and `[:poll {k [[offset v] ...]}]`
 //!   uses logs, whatever the function is called.
@@ -43,7 +44,7 @@ fn is_keyed(events: &Events) -> bool {
 
 fn action(function: &str) -> Option<Action> {
     match function {
-        "increment" | "inc" | "decrement" | "dec" => Some(Action::Add),
+        "increment" | "inc" | "decrement" | "dec" | "broadcast" => Some(Action::Add),
         "subscribe" => Some(Action::Assign),
         "send" | "poll" => Some(Action::Log),
         "write" => Some(Action::Transact),
@@ -84,14 +85,21 @@ impl<'a> Reader<'a> {
             }
             Action::Transfer => self.transfer(asked, list),
             Action::Assign => list.extend(asked.items().map(|item| self.number(item))),
+            // A write of one value, which a watcher may see.
+            Action::Transact => call.argument = self.number(asked),
             _ if !known => {}
             Action::Dequeue | Action::Pop | Action::Generate => call.result = self.number(got),
             Action::Acquire => call.result = got.integer().unwrap_or(NOTHING),
-            Action::Read | Action::Drain if got.is_sequence() || got.is_map() => {
+            Action::Inspect => {
+                if let Some([leader, term]) = got.tuple() {
+                    (call.argument, call.result) = (self.number(leader), self.number(term));
+                }
+            }
+            Action::Read | Action::Drain | Action::Watch if got.is_sequence() || got.is_map() => {
                 list.extend(got.items().map(|item| self.number(item)));
             }
             Action::Read => call.result = self.number(got),
-            Action::Drain | Action::Release | Action::Log | Action::Transact => {}
+            Action::Drain | Action::Release | Action::Log | Action::Watch => {}
         }
         Ok(call)
     }
