@@ -137,7 +137,6 @@ fn search(transactions: &Transactions, options: &Options) -> TxnReport {
         Ok(found) => order = Some(found),
         Err(placed) => {
             if lists {
-                append::lost_updates(transactions, &mut facts);
                 reads = Some(append::reads(transactions, &facts));
             }
             let cycles = cycles::cycles(transactions, &facts.live, &placed, &facts.edges, limit);

@@ -1,19 +1,23 @@
 //! Isolation levels decided from their definitions, by trying every schedule or every commit order. Only for a handful of transactions.
 //!
 //! Serializability (Papadimitriou, 1979) and snapshot isolation (Berenson et al., 1995; prefix consistency is the same without
-//! the conflict rule) replay schedules; parallel snapshot isolation tries every visibility; read committed, read atomic and causal consistency are the axioms of Biswas & Enea (2019).
+//! the conflict rule) replay schedules; monotonic snapshot reads do so statement by statement;
+//! parallel snapshot isolation tries every visibility; the levels of Adya (1999) try every order of versions; read committed, read atomic and causal consistency are the axioms of Biswas & Enea (2019).
 
 use std::collections::BTreeMap;
 
 use history::Outcome;
 use history::txn::{INITIAL, Kind, Micro, NEVER, Transactions, UNREAD};
 
+mod adya;
 mod parallel;
 mod random;
+mod statements;
 
+pub use adya::{Adya, adya, agrees_with_itself};
 pub use parallel::parallel;
-
 pub use random::{Shape, random_transactions};
+pub use statements::statement_snapshots;
 
 /// Which order beside the data must be kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -87,11 +91,16 @@ pub enum Axiom {
     Causal,
 }
 
-/// Whether some commit order satisfies an axiom. Session order counts in all of them.
+/// Whether some commit order satisfies an axiom. The order of sessions counts in all of them.
 pub fn axiomatic(history: &Transactions, axiom: Axiom) -> bool {
+    axiomatic_keeping(history, axiom, Keep::Sessions)
+}
+
+/// The same, with or without the order of sessions.
+pub fn axiomatic_keeping(history: &Transactions, axiom: Axiom, keep: Keep) -> bool {
     some_subset(history, |members| {
-        let Some(sees) = Sees::of(history, members) else { return false };
-        let before = |a: u32, b: u32| must_precede(history, Keep::Sessions, a, b) || sees.direct(a, b);
+        let Some(sees) = Sees::of(history, members, keep) else { return false };
+        let before = |a: u32, b: u32| must_precede(history, keep, a, b) || sees.direct(a, b);
         orders(members, &before, &mut |order| sees.keeps(history, order, axiom))
     })
 }
@@ -103,11 +112,12 @@ struct Sees {
     /// Everything that precedes, closed transitively.
     past: Vec<(u32, u32)>,
     members: Vec<u32>,
+    keep: Keep,
 }
 
 impl Sees {
     /// `None` if a read has no good writer or contradicts its own transaction.
-    fn of(history: &Transactions, members: &[u32]) -> Option<Sees> {
+    fn of(history: &Transactions, members: &[u32], keep: Keep) -> Option<Sees> {
         let mut reads = Vec::new();
         for t in members.iter().filter(|t| history.outcome[**t as usize] == Outcome::Ok) {
             for (place, op) in history.ops(*t).iter().enumerate().filter(|(_, op)| is_known_read(op)) {
@@ -135,7 +145,7 @@ impl Sees {
                 reads.push((*t, place, op.key, writer));
             }
         }
-        let mut sees = Sees { reads, past: Vec::new(), members: members.to_vec() };
+        let mut sees = Sees { reads, past: Vec::new(), members: members.to_vec(), keep };
         sees.close(history);
         Some(sees)
     }
@@ -148,7 +158,7 @@ impl Sees {
         let members = self.members.clone();
         for a in &members {
             for b in &members {
-                if self.direct(*a, *b) || must_precede(history, Keep::Sessions, *a, *b) {
+                if self.direct(*a, *b) || must_precede(history, self.keep, *a, *b) {
                     self.past.push((*a, *b));
                 }
             }
@@ -169,7 +179,7 @@ impl Sees {
         let place = |t: u32| order.iter().position(|o| *o == t);
         let forced = |other: u32, reader: u32, at: usize| match axiom {
             Axiom::ReadCommitted => self.reads.iter().any(|(r, p, _, w)| *r == reader && *p < at && *w == Some(other)),
-            Axiom::ReadAtomic => self.direct(other, reader) || must_precede(history, Keep::Sessions, other, reader),
+            Axiom::ReadAtomic => self.direct(other, reader) || must_precede(history, self.keep, other, reader),
             Axiom::Causal => self.past.contains(&(other, reader)),
         };
         let axiom_holds = self.reads.iter().all(|(reader, at, key, writer)| {

@@ -41,6 +41,7 @@ pub fn facts(transactions: &Transactions) -> Facts {
     reading.find_unread();
     reading.compare_reads();
     reading.order_unread();
+    reading.find_lost_updates();
     reading.facts
 }
 
@@ -245,15 +246,32 @@ impl<'a> Reading<'a> {
             if !self.facts.live[transaction as usize] {
                 continue;
             }
-            for op in self.transactions.ops(transaction) {
+            for (place, op) in self.transactions.ops(transaction).iter().enumerate() {
                 if op.kind == Kind::Append && self.versions[op.value as usize].position == NONE {
                     self.unread.push((op.key, transaction));
                     self.has_unread[op.key as usize] = true;
+                    self.skipped(transaction, place, op);
                 }
             }
         }
         self.unread.sort_unstable();
         self.unread.dedup();
+    }
+
+    /// A list that shows a later append of a transaction shows the earlier ones.
+    fn skipped(&mut self, t: u32, place: usize, op: &Micro) {
+        let transactions = self.transactions;
+        let shown = |later: &&Micro| {
+            let version = later.kind == Kind::Append && later.key == op.key;
+            version && self.versions[later.value as usize].position != NONE
+        };
+        let Some(later) = transactions.ops(t)[place + 1..].iter().find(shown) else { return };
+        let (reader, list) = (self.longest[op.key as usize].2, self.longest_list(op.key));
+        self.facts.note(Class::IncompatibleOrder, &[t, reader], || {
+            let (a, b) = (transactions.value(op.value), transactions.value(later.value));
+            let (key, list) = (&transactions.keys[op.key as usize], transactions.show_list(list));
+            vec![format!("T{t} appended {a} and then {b} to {key}, but T{reader} read {key} = {list}, without {a}")]
+        });
     }
 
     /// An unknown transaction may be observed in a read that is no prefix of the longest one, too.
@@ -455,36 +473,54 @@ impl<'a> Reading<'a> {
             }
         }
     }
-}
 
-/// Transactions that read the same version of a key and both appended to it, by key: the later ones lost what the first had
-/// done, or the reverse. Only looked for once no order exists, because every lost update makes a cycle.
-pub fn lost_updates(transactions: &Transactions, facts: &mut Facts) {
-    let mut updates = Vec::new();
-    for transaction in (0..transactions.len() as u32).filter(|t| facts.live[*t as usize]) {
-        if transactions.outcome[transaction as usize] != Outcome::Ok {
-            continue;
-        }
-        let ops = transactions.ops(transaction);
-        let appends = |key| ops.iter().filter(move |op| op.kind == Kind::Append && op.key == key);
-        let mut own: Vec<u32> = Vec::new();
-        for (place, op) in ops.iter().enumerate() {
-            let known = ops[..place].iter().any(|other| other.kind == Kind::ReadList && other.key == op.key);
-            if op.kind == Kind::ReadList && op.value != UNREAD && !known && appends(op.key).next().is_some() {
-                own.clear();
-                own.extend(ops[..place].iter().filter(|o| o.kind == Kind::Append && o.key == op.key).map(|o| o.value));
-                let list = transactions.list(op);
-                updates.push((op.key, list.strip_suffix(&own[..]).unwrap_or(list), transaction));
+    /// Transactions that read a list and appended to it, with another's append in between, or in an unknown order with another that
+    /// did the same.
+    fn find_lost_updates(&mut self) {
+        // By key, the last transaction whose append to the whole list nobody read.
+        let mut last = vec![NONE; self.longest.len()];
+        for t in (0..self.transactions.len() as u32).filter(|t| self.transactions.outcome[*t as usize] == Outcome::Ok) {
+            let ops = self.transactions.ops(t);
+            for (place, op) in ops.iter().enumerate().filter(|(_, op)| op.kind == Kind::Append) {
+                let first = !ops[..place].iter().any(|other| other.kind == Kind::Append && other.key == op.key);
+                let Some(base) = self.base(t, op.key).filter(|_| first) else { continue };
+                let longest = self.longest_list(op.key);
+                if !longest.starts_with(base) {
+                    continue;
+                }
+                let position = self.versions[op.value as usize].position;
+                let end = longest.len().min(position as usize).max(base.len());
+                let writers = longest[base.len()..end].iter().map(|version| self.versions[*version as usize].writer());
+                let between = writers.flatten().find(|other| *other != t && self.facts.live[*other as usize]);
+                let unread = position == NONE && base.len() == longest.len();
+                let before = if unread { std::mem::replace(&mut last[op.key as usize], t) } else { NONE };
+                if let Some(other) = between.or((before != NONE).then_some(before)) {
+                    self.lost_update(t, other, op.key, base);
+                }
             }
         }
     }
-    updates.sort_unstable();
-    for group in updates.chunk_by(|a, b| (a.0, a.1) == (b.0, b.1)).filter(|group| group.len() > 1) {
-        let (key, list, first) = group[0];
-        let second = group[1].2;
-        facts.note(Class::LostUpdate, &[first, second], || {
-            let (key, list) = (&transactions.keys[key as usize], transactions.show_list(list));
-            vec![format!("T{first} and T{second} both read {key} = {list}, and both appended to {key}")]
+
+    /// The list that a transaction read first, as others had made it.
+    fn base(&self, t: u32, key: u32) -> Option<&'a [u32]> {
+        let ops = self.transactions.ops(t);
+        let read = ops.iter().position(|op| op.kind == Kind::ReadList && op.key == key && op.value != UNREAD)?;
+        let own = ops[..read].iter().filter(|op| op.kind == Kind::Append && op.key == key).map(|op| op.value);
+        let (list, own): (_, Vec<u32>) = (self.transactions.list(&ops[read]), own.collect());
+        Some(list.strip_suffix(&own[..]).unwrap_or(list))
+    }
+
+    fn lost_update(&mut self, t: u32, other: u32, key: u32, base: &[u32]) {
+        let transactions = self.transactions;
+        let both = self.base(other, key) == Some(base);
+        self.facts.note(Class::LostUpdate, &[t.min(other), t.max(other)], || {
+            let (name, list) = (&transactions.keys[key as usize], transactions.show_list(base));
+            let (a, b) = (t.min(other), t.max(other));
+            vec![if both {
+                format!("T{a} and T{b} both read {name} = {list}, and both appended to {name}")
+            } else {
+                format!("T{t} read {name} = {list} and appended to {name}, but what T{other} appended came in between")
+            }]
         });
     }
 }

@@ -171,6 +171,8 @@ impl<'a> Reading<'a> {
         // Successors of every version, then of the initial version of every key: the first, and chains of further ones.
         let mut head = vec![NONE; versions + keys];
         let mut links: Vec<(u32, u32)> = Vec::new();
+        // The version that each replaced.
+        let mut before = vec![NONE; versions];
         let mut views = vec![(NONE, UNREAD); keys];
         // Writes without a read: how many, one of them, and those to keys whose initial version somebody read.
         let (mut blind, mut example, mut later): (usize, _, Vec<(u32, u32)>) = (0, None, Vec::new());
@@ -205,11 +207,15 @@ impl<'a> Reading<'a> {
                         let slot = &mut head[slot_of(version, op.key, versions)];
                         links.push((t, *slot));
                         *slot = links.len() as u32 - 1;
+                        if version != INITIAL && self.writer[version as usize] != t {
+                            before[op.value as usize] = version;
+                        }
                         self.follow(version, t, op.key);
                     }
                 }
             }
         }
+        self.cyclic_versions(&before);
         self.lost_updates(&head, &links);
         if let Some((key, t)) = example {
             self.blind_writes(blind, key, t);
@@ -246,6 +252,33 @@ impl<'a> Reading<'a> {
         let before = if version == INITIAL { NONE } else { self.writer[version as usize] };
         if before != NONE && before != t && self.outcome(before) != Outcome::Fail {
             self.facts.edges.push(Edge::new(EdgeKind::Ww, before, t, key));
+        }
+    }
+
+    /// Versions that replaced each other in turn. Each replaced one at most, so every walk ends or comes back.
+    fn cyclic_versions(&mut self, before: &[u32]) {
+        let mut walked = vec![NONE; before.len()];
+        for start in 0..before.len() as u32 {
+            let mut at = start;
+            while at != NONE && walked[at as usize] == NONE {
+                walked[at as usize] = start;
+                at = before[at as usize];
+            }
+            if at == NONE || walked[at as usize] != start || before[start as usize] == NONE {
+                continue;
+            }
+            let next = |version: &u32| Some(before[*version as usize]).filter(|next| *next != at);
+            let cycle: Vec<u32> = std::iter::successors(Some(at), next).collect();
+            let writers: Vec<u32> = cycle.iter().map(|version| self.writer[*version as usize]).collect();
+            let transactions = self.transactions;
+            self.facts.note(Class::CyclicVersions, &writers, || {
+                let key = &transactions.keys[transactions.version_key[at as usize] as usize];
+                let tell = |(version, t): (&u32, &u32)| {
+                    let (old, new) = (transactions.value(before[*version as usize]), transactions.value(*version));
+                    format!("T{t} read {old} from {key} and replaced it by {new}")
+                };
+                cycle.iter().zip(&writers).map(tell).collect()
+            });
         }
     }
 

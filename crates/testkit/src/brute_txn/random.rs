@@ -36,11 +36,15 @@ struct Draft {
     reads: Vec<Vec<i64>>,
 }
 
-/// Random transactions: executed one after another, or from snapshots taken a while before the commit, so that levels between
-/// serializable and nothing at all occur; then some reads are falsified.
+/// Random transactions: executed one after another, or from snapshots taken a while before the commit, or statement by statement on
+/// what nobody has committed yet, so that all levels between serializable and nothing at all occur; then some reads are falsified.
 pub fn random_transactions(rng: &mut Rng, shape: Shape) -> Transactions {
     let mut drafts = drafts(rng, shape);
-    execute(rng, shape, &mut drafts);
+    if rng.chance(0.15) {
+        interleave(rng, &mut drafts);
+    } else {
+        execute(rng, shape, &mut drafts);
+    }
     build(shape, &drafts)
 }
 
@@ -107,6 +111,21 @@ fn execute(rng: &mut Rng, shape: Shape, drafts: &mut [Draft]) {
         if drafts[at].happens {
             states.push(store);
         }
+    }
+}
+
+/// Statement by statement: reads see whatever is there, of failed transactions too.
+fn interleave(rng: &mut Rng, drafts: &mut [Draft]) {
+    let mut store: BTreeMap<usize, Vec<i64>> = BTreeMap::new();
+    let mut turns: Vec<usize> = drafts.iter().enumerate().flat_map(|(at, draft)| vec![at; draft.ops.len()]).collect();
+    rng.shuffle(&mut turns);
+    for at in turns {
+        let (write, key, value) = drafts[at].ops[drafts[at].reads.len()];
+        let visible = drafts[at].happens || rng.chance(0.3);
+        if write && visible {
+            store.entry(key).or_default().push(value);
+        }
+        drafts[at].reads.push(store.get(&key).cloned().unwrap_or_default());
     }
 }
 
