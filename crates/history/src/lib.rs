@@ -5,6 +5,7 @@
 //!   Jepsen's EDN and recognises which by the content.
 //! - [`object`]: histories of queues, sets, counters, locks and other objects.
 //! - [`Recorder`]: writes one fixed-size record per operation, claimed before the request leaves and completed in place.
+//! - [`Tail`]: reads the records while they are written, as events in the order of time.
 //! - [`record`]: the 64 bytes of one record; [`segment`]: the files they live in.
 //! - [`event`]: what imported histories of any object or transaction are made of, and the pairing of invocation and completion.
 //! - [`txn`]: transactions and their micro-operations, as the isolation checkers read them.
@@ -25,6 +26,7 @@ pub mod record;
 mod recorder;
 pub mod register;
 pub mod segment;
+mod tail;
 pub mod txn;
 
 pub use error::{OpenError, TextError};
@@ -32,3 +34,4 @@ pub use history::{Columns, History, Origin};
 pub use operation::{Claim, Completion, ErrorKind, Function, NIL, Operation, Outcome, Phase, Request};
 pub use recorder::{Recorder, Slot};
 pub use segment::ClockDomain;
+pub use tail::{Tail, Told};

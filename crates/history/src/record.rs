@@ -160,6 +160,31 @@ pub fn read(bytes: &[u8; SIZE]) -> Result<Option<Operation>, String> {
     }))
 }
 
+/// A record as it is now, while its writer may be completing it; and whether it is complete. What is under way reads as abandoned.
+///
+/// # Safety
+/// `place` is aligned to 64 bytes and its 64 bytes are readable; they are written by [`write_claim`] and [`write_completion`] alone.
+pub unsafe fn peek(place: *const u8) -> Result<Option<(Operation, bool)>, String> {
+    let mut bytes = [0; SIZE];
+    // SAFETY: the place is readable. After the status of a claim nothing but what the completion writes changes, and that is not read
+    // here; after that of a completion, nothing does.
+    unsafe {
+        let status = (&raw const (*place.cast::<Record>()).status).as_ref().map_or(0, |s| s.load(Ordering::Acquire));
+        let claimed = status & 0x0F == Status::Claimed as u8;
+        let stable: &[std::ops::Range<usize>] = match status & 0x0F {
+            0 => return Ok(None),
+            _ if claimed => &[0..16, 24..40, 48..56, 60..63],
+            _ => &[0..63],
+        };
+        for range in stable {
+            let to = bytes[range.clone()].as_mut_ptr();
+            std::ptr::copy_nonoverlapping(place.add(range.start), to, range.len());
+        }
+        bytes[SIZE - 1] = status;
+        Ok(read(&bytes)?.map(|operation| (operation, !claimed)))
+    }
+}
+
 fn u64_at(bytes: &[u8; SIZE], at: usize) -> u64 {
     u64::from_le_bytes(bytes[at..at + 8].try_into().expect("eight bytes"))
 }

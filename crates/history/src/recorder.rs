@@ -24,6 +24,7 @@ use memmap2::MmapRaw;
 use crate::operation::{Claim, Completion};
 use crate::record::{self, Status};
 use crate::segment::{ClockDomain, HEADER_SIZE, Header, Segment};
+use crate::tail::{Gate, Tail};
 
 /// Records of the first, the second and every later segment: short runs stay small, long ones switch rarely.
 const CAPACITIES: [usize; 3] = [(4 << 20) / record::SIZE, (16 << 20) / record::SIZE, (64 << 20) / record::SIZE];
@@ -48,6 +49,10 @@ pub struct Recorder {
     thread: Option<JoinHandle<()>>,
     stalls: u64,
     failure: Option<io::Error>,
+    /// Keeps tails away from what is cut off at the end.
+    gate: Arc<Gate>,
+    dir: PathBuf,
+    writer: u16,
     /// Where records go after a failure, so that the engine need not care: they are lost, and [`Recorder::failure`] says so.
     scratch: Box<Scratch>,
 }
@@ -86,8 +91,16 @@ impl Recorder {
             thread: Some(thread),
             stalls: 0,
             failure: None,
+            gate: Arc::default(),
+            dir: dir.to_owned(),
+            writer,
             scratch: Box::new(Scratch([0; record::SIZE])),
         })
+    }
+
+    /// Reads what is recorded while it is recorded, from another thread. It costs this recorder nothing.
+    pub fn tail(&self) -> Tail {
+        Tail::new(&self.dir, self.writer, Arc::clone(&self.gate))
     }
 
     /// Records an operation that is about to leave. From here on a crash of the bench leaves it as `info`.
@@ -190,6 +203,7 @@ impl Recorder {
         self.ahead.stop.store(true, Ordering::Relaxed);
         thread.thread().unpark();
         let _ = thread.join();
+        let _closed = self.gate.close();
         while let Ok(unused) = self.next.try_recv() {
             if let Ok(segment) = unused {
                 std::fs::remove_file(&segment.path)?;
