@@ -2,6 +2,7 @@
 //! and keep only what a later event can still contradict.
 //!
 //! - [`Registers`]: registers with compare-and-set, by key.
+//! - [`Calls`]: queues, sets, counters and locks.
 //! - [`Ticket`]: an operation under way; [`Alarm`]: the first contradiction of an object.
 //!
 //! # What they are told
@@ -17,19 +18,33 @@
 //! while the first may still be seen) makes its object undecided: [`Verdict::Unknown`] at the end, and the whole history
 //! decides. Nothing undecided is ever called valid.
 
+mod counter;
+mod frontier;
+mod lock;
+mod object;
 mod open;
+mod queue;
 mod register;
+mod set;
 mod zones;
 
 use std::fmt;
 
 use crate::verdict::Verdict;
 
+pub use object::Calls;
 pub use register::Registers;
 
 /// An operation under way, from its invocation to its completion.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Ticket(u32);
+
+/// When an operation was invoked and when it ended, as ranks: numbers of events.
+#[derive(Clone, Copy, Debug)]
+struct Span {
+    invoked: u64,
+    now: u64,
+}
 
 /// The first contradiction of one object.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -68,6 +68,7 @@ impl Live {
                 latency(tick.p99_us)
             ),
             format!("  ended   {}", outcomes(tick)),
+            format!("  check   {}", checked(tick).unwrap_or_else(|| "after the load".into())),
             format!("  faults  {faults}"),
         ]
     }
@@ -142,13 +143,14 @@ fn line(event: &Event) -> Option<String> {
         Event::Ready { seconds } => format!("all nodes serve after {seconds:.2} s"),
         Event::Phase { at: when, phase } => format!("{}{phase}", at(when)),
         Event::Tick(tick) => format!(
-            "{}{:.0}/s asked, {:.0}/s achieved, p50 {}, p99 {}; {}",
+            "{}{:.0}/s asked, {:.0}/s achieved, p50 {}, p99 {}; {}{}",
             at(&tick.at),
             tick.asked,
             tick.achieved,
             latency(tick.p50_us),
             latency(tick.p99_us),
-            outcomes(tick)
+            outcomes(tick),
+            checked(tick).map(|text| format!("; {text}")).unwrap_or_default()
         ),
         Event::Leader { at: when, node, epoch } => format!("{}{node} leads, epoch {epoch}", at(when)),
         Event::FaultBegan { at: when, fault, .. } => format!("{}fault: {fault}", at(when)),
@@ -156,6 +158,10 @@ fn line(event: &Event) -> Option<String> {
             format!("{}healed: {fault}; NOTHING PROVES THAT IT BIT", at(when))
         }
         Event::FaultEnded { at: when, fault, .. } => format!("{}healed: {fault}", at(when)),
+        Event::Violation { at: when, key, kind, because } => {
+            format!("{}VIOLATION: {kind} of key {key}: {because}", at(when))
+        }
+        Event::Stopped { at: when, reason } => format!("{}stopped: {reason}", at(when)),
         Event::Finished { .. } => return None,
     })
 }
@@ -168,6 +174,16 @@ fn outcomes(tick: &Tick) -> String {
         text.push_str(&format!(" ({})", errors.join(", ")));
     }
     text
+}
+
+/// What the check that goes on meanwhile has seen.
+fn checked(tick: &Tick) -> Option<String> {
+    let checked = show_count(tick.checked?);
+    Some(match tick.broken {
+        0 => format!("checked {checked} operations, no violation so far"),
+        1 => format!("checked {checked} operations, 1 key VIOLATED"),
+        keys => format!("checked {checked} operations, {keys} keys VIOLATED"),
+    })
 }
 
 fn latency(micros: Option<f64>) -> String {

@@ -1,6 +1,6 @@
 //! The flow of a real run: deploy, warm up, load while faults happen, heal, settle, read everything back, stop, judge.
 //!
-//! Three threads beside the conductor: the load engine, the faults, and the monitor that watches who leads. They tell the
+//! Threads beside the conductor: the load engine, the faults, the monitor that watches who leads, and the check that goes on meanwhile. They tell the
 //! conductor what happens; it alone writes the event stream. Whatever ends the run, the testbed is taken down, and the registry's
 //! guard undoes the rest.
 
@@ -27,7 +27,8 @@ use crate::folder::Folder;
 use crate::journal::Journal;
 use crate::meter::Meter;
 use crate::monitor::View;
-use crate::plan::{Phases, Plan};
+use crate::online::{self, Finding, Standing, Violation};
+use crate::plan::{Check, Phases, Plan};
 use crate::record::{LeaderRecord, NodeProblem, Usage};
 use crate::stop::Stop;
 
@@ -97,6 +98,8 @@ fn carry_out(plan: &mut Plan, guard: &Guard, stop: &Stop, journal: &mut Journal<
         faults: &plan.faults,
         profile: &plan.profile,
         phases: plan.phases,
+        check: plan.check,
+        standing: Standing::default(),
         cluster: &cluster,
         view: &view,
         meter: Meter::new(&*plan.system, &cluster, &view),
@@ -121,6 +124,9 @@ struct Scene<'a> {
     faults: &'a [Injection],
     profile: &'a Profile,
     phases: Phases,
+    check: Check,
+    /// What the check that goes on meanwhile knows.
+    standing: Standing,
     cluster: &'a Cluster,
     view: &'a View,
     meter: Meter<'a>,
@@ -140,6 +146,7 @@ enum Message {
     Fault(Told),
     Load(Box<StageReport>, Option<Usage>),
     FinalReads(u64, u64),
+    Found(Finding),
     Over(Result<(), String>),
 }
 
@@ -199,7 +206,14 @@ impl Scene<'_> {
             let (tell, messages) = mpsc::channel();
             let (begin, began) = mpsc::channel();
             let (heal, healed) = mpsc::channel();
-            let (to_monitor, to_faults) = (tell.clone(), tell.clone());
+            let (to_monitor, to_faults, found) = (tell.clone(), tell.clone(), tell.clone());
+            if self.check.online {
+                let tail = recorder.tail();
+                scope.spawn(move || {
+                    let told = &mut |finding| drop(found.send(Message::Found(finding)));
+                    online::watch(tail, &self.standing, &self.over, told);
+                });
+            }
             scope.spawn(move || {
                 let _alarm = Alarm(&to_monitor);
                 self.monitor(&to_monitor);
@@ -236,7 +250,8 @@ impl Scene<'_> {
                     panic_if_asked("conductor");
                     journal.load_began(at)?;
                 }
-                Message::Tick(tick) => journal.tick(&tick)?,
+                Message::Tick(tick) => journal.tick(&tick, self.check.online.then(|| self.standing.get()))?,
+                Message::Found(finding) => self.found(finding, journal)?,
                 Message::Leader(change) => journal.leader(&change)?,
                 Message::Fault(Told::Began(fault)) => journal.fault_began(&fault)?,
                 Message::Fault(Told::Ended(fault)) => journal.fault_ended(&fault)?,
@@ -248,6 +263,25 @@ impl Scene<'_> {
                 Message::Over(done) => return done.map_err(RunError::Unavailable),
             }
         }
+    }
+
+    /// The check that goes on meanwhile says something. The first violation ends the run if the plan wants it.
+    fn found(&self, finding: Finding, journal: &mut Journal<'_>) -> Result<(), RunError> {
+        let violation: Violation = match finding {
+            Finding::GaveUp(reason) => {
+                let text = format!("not checked while the load runs, only afterwards: {reason}");
+                return journal.note(text);
+            }
+            Finding::Violation(violation) => violation,
+        };
+        journal.violation(&violation)?;
+        if self.check.stop && !self.control.is_stopped() {
+            journal.stopped(violation.at)?;
+            self.control.stop();
+            // The faults heal what is in force and end; so do the other threads.
+            self.over.store(true, Ordering::Relaxed);
+        }
+        Ok(())
     }
 
     fn monitor(&self, tell: &Sender<Message>) {

@@ -75,6 +75,24 @@ pub enum Event {
         /// What proves that it bit; empty if nothing does.
         evidence: Vec<String>,
     },
+    /// A promise was broken, found while the load ran.
+    Violation {
+        /// When it was certain, in seconds since the epoch of the run.
+        at: f64,
+        /// Which key's.
+        key: u32,
+        /// What: `stale read`.
+        kind: String,
+        /// The reason, in a sentence.
+        because: String,
+    },
+    /// The run ends before its time.
+    Stopped {
+        /// Seconds since the epoch of the run.
+        at: f64,
+        /// Why.
+        reason: String,
+    },
     /// The run is over and judged.
     Finished {
         /// `valid`, `invalid` or `unknown`.
@@ -115,4 +133,10 @@ pub struct Tick {
     pub queued: u64,
     /// Faults in force.
     pub faults: Vec<String>,
+    /// Operations checked so far, if they are checked while the load runs.
+    #[serde(default)]
+    pub checked: Option<u64>,
+    /// Keys whose promise is broken so far.
+    #[serde(default)]
+    pub broken: u64,
 }

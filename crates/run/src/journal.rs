@@ -10,6 +10,7 @@ use crate::deploy::Cluster;
 use crate::error::RunError;
 use crate::event::{Event, Tick};
 use crate::folder::{Folder, Lines};
+use crate::online::Violation;
 use crate::plan::Plan;
 use crate::record::{FORMAT, FaultRecord, LeaderRecord, Metrics, RunRecord};
 
@@ -22,9 +23,13 @@ pub struct Journal<'a> {
     events: Lines,
     faults: Lines,
     in_force: Vec<(u32, String)>,
+    violations: usize,
     emit: &'a mut dyn FnMut(&Event),
     epoch: Instant,
 }
+
+/// Violations that are told in the report; the check of the whole history tells the others.
+const TOLD_VIOLATIONS: usize = 3;
 
 impl<'a> Journal<'a> {
     /// Begins the record of a run.
@@ -56,7 +61,8 @@ impl<'a> Journal<'a> {
         folder.write_json("run.json", &record)?;
         let (events, faults) = (folder.append("events.jsonl")?, folder.append("faults.jsonl")?);
         let metrics = Metrics::default();
-        Ok(Journal { folder, record, metrics, events, faults, in_force: Vec::new(), emit, epoch: Instant::now() })
+        let (in_force, violations, epoch) = (Vec::new(), 0, Instant::now());
+        Ok(Journal { folder, record, metrics, events, faults, in_force, violations, emit, epoch })
     }
 
     /// The run folder.
@@ -111,6 +117,13 @@ impl<'a> Journal<'a> {
 
     /// The load phase is over.
     pub fn load_ended(&mut self, report: &StageReport) {
+        if self.record.stopped_ns.is_some() {
+            self.record.load_length_ns = report.ended.since(report.started).as_nanos() as u64;
+            if report.asked == 0 {
+                self.metrics.untrusted = Some("the run was ended before the load".into());
+                return;
+            }
+        }
         self.metrics.lateness = report.lateness.clone();
         self.metrics.generator = report.machine.to_string();
         if let (false, Trust::Untrusted(reason)) = (self.record.closed_loop, report.trust()) {
@@ -119,7 +132,8 @@ impl<'a> Journal<'a> {
     }
 
     /// How the load goes.
-    pub fn tick(&mut self, tick: &load::Tick) -> Result<(), RunError> {
+    /// `checked`: operations checked so far, and broken keys.
+    pub fn tick(&mut self, tick: &load::Tick, checked: Option<(u64, u64)>) -> Result<(), RunError> {
         let micros = |latency: Option<Latency>| latency.map(Latency::micros).filter(|micros| micros.is_finite());
         let counts = &tick.counts;
         self.tell(Event::Tick(Tick {
@@ -136,7 +150,35 @@ impl<'a> Journal<'a> {
             in_flight: tick.in_flight as u64,
             queued: tick.queued as u64,
             faults: self.in_force.iter().map(|(_, text)| text.clone()).collect(),
+            checked: checked.map(|(checked, _)| checked),
+            broken: checked.map_or(0, |(_, broken)| broken),
         }))
+    }
+
+    /// A promise was broken. The first few are told in the report too.
+    pub fn violation(&mut self, found: &Violation) -> Result<(), RunError> {
+        let Violation { at, key, title, because } = found;
+        if self.violations < TOLD_VIOLATIONS {
+            self.record.notes.push(format!("found while the load ran, at {at}: {title} of key {key}: {because}"));
+            self.save_record()?;
+        }
+        self.violations += 1;
+        let (at, kind) = (at.seconds(), title.to_string());
+        self.tell(Event::Violation { at, key: *key, kind, because: because.clone() })
+    }
+
+    /// The run ends before its time, because of what was found at `found`.
+    pub fn stopped(&mut self, found: Time) -> Result<(), RunError> {
+        let at = Time(self.epoch.elapsed().as_nanos() as u64);
+        let load = self.record.load_start_ns.map(Time).filter(|start| *start <= found);
+        let within = load.map_or("in the warm-up".into(), |start| {
+            format!("{:.1} s into the load", found.since(start).as_secs_f64())
+        });
+        let reason = format!("the first violation, found at {found}, {within}, ended the run (`check.stop`)");
+        self.record.stopped_ns = Some(at.nanos());
+        self.record.notes.push(reason.clone());
+        self.save_record()?;
+        self.tell(Event::Stopped { at: at.seconds(), reason })
     }
 
     /// Another node leads.

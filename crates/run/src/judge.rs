@@ -79,6 +79,11 @@ impl Case {
         if !self.record.complete {
             results.reasons.push("the run did not come to its end".into());
         }
+        if self.record.stopped_ns.is_some() && check.verdict != check::Verdict::Invalid {
+            let reason =
+                "a violation ended the run that the check of the whole history does not find (a bug in assize)";
+            results.reasons.push(reason.into());
+        }
         results.conclude();
         results
     }
@@ -136,9 +141,12 @@ impl Case {
         }
     }
 
-    /// `None` if no final read was answered: then nobody can say.
+    /// `None` if no final read was answered, or the run was stopped before: then nobody can say.
     fn lost_writes(&self) -> Option<Vec<LostWrite>> {
         let (asked, answered) = self.metrics.as_ref()?.final_reads;
+        if self.record.stopped_ns.is_some() {
+            return None;
+        }
         (asked == 0 || answered > 0).then(|| check::lost_writes(&self.history))
     }
 

@@ -19,6 +19,7 @@ pub mod judge;
 mod machine;
 mod meter;
 mod monitor;
+mod online;
 mod owner;
 pub mod plan;
 pub mod plans;

@@ -32,6 +32,8 @@ pub struct Plan {
     pub faults: Vec<Injection>,
     /// How long each phase is.
     pub phases: Phases,
+    /// How it is checked while it goes on.
+    pub check: Check,
     /// What the run must reach.
     pub objectives: Vec<Objective>,
     /// The plan as it is run, seed and overrides and defaults included; running it again runs the same.
@@ -62,6 +64,15 @@ pub struct Phases {
     pub settle: Duration,
     /// Whether every key is read on every node at the end.
     pub final_reads: bool,
+}
+
+/// How a run is checked while the load runs. The whole history is checked afterwards in any case.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Check {
+    /// Whether it is.
+    pub online: bool,
+    /// Whether the first violation ends the run.
+    pub stop: bool,
 }
 
 /// Where a plan comes from, and what the command line changes in it.
@@ -110,6 +121,7 @@ struct Parts {
     profile: Profile,
     faults: Vec<Injection>,
     phases: Phases,
+    check: Check,
     objectives: Vec<Objective>,
 }
 
@@ -132,6 +144,7 @@ impl Parts {
         let nodes = system.as_ref().map_or(1, |system| system.nodes());
         let faults =
             fault::Schedule::from_plan(&root.section("faults"), seed.derive("faults"), phases.load, nodes).injections;
+        let check = Check::from_plan(&root.section("check"));
         let objectives = objectives(&root.section("objectives"));
         let (system, (workload, generator)) = (system?, generator?);
         check_functions(&root, &*system, workload);
@@ -147,13 +160,26 @@ impl Parts {
             profile: profile?,
             faults,
             phases,
+            check,
             objectives,
         })
     }
 
     fn plan(self, effective: String, warnings: Vec<String>) -> Plan {
-        let Parts { name, seed, testbed, relays, system, client, generator, profile, faults, phases, objectives } =
-            self;
+        let Parts {
+            name,
+            seed,
+            testbed,
+            relays,
+            system,
+            client,
+            generator,
+            profile,
+            faults,
+            phases,
+            check,
+            objectives,
+        } = self;
         Plan {
             name,
             seed,
@@ -165,6 +191,7 @@ impl Parts {
             profile,
             faults,
             phases,
+            check,
             objectives,
             effective,
             warnings,
@@ -204,6 +231,18 @@ impl Phases {
     /// All of them together.
     pub fn total(&self) -> Duration {
         self.warmup + self.load + self.settle
+    }
+}
+
+impl Check {
+    fn from_plan(table: &Table<'_>) -> Check {
+        let online = table.or("online", true);
+        let stop = table.choice_or("stop", &[("never", false), ("first-violation", true)], "never");
+        if stop && !online {
+            let help = "set `check.online = true`, or `check.stop = \"never\"`";
+            table.error("stop", "nothing is checked while the load runs, so no violation can end the run", help);
+        }
+        Check { online, stop }
     }
 }
 
@@ -286,6 +325,20 @@ const SECTIONS: &[Section] = &[
             field("load", "duration", "`\"30s\"`", "load with faults: what is measured"),
             field("settle", "duration", "the system's own", "quiet time after the heal, before the final reads"),
             field("final_reads", "true or false", "`true`", "whether every key is read on every node at the end"),
+        ],
+    },
+    Section {
+        when: None,
+        path: "check",
+        about: "How the run is checked while the load runs. The verdict is that of the whole history, which is checked afterwards.",
+        fields: &[
+            field("online", "true or false", "`true`", "whether violations are looked for while the load runs"),
+            field(
+                "stop",
+                "`never` or `first-violation`",
+                "`\"never\"`",
+                "whether the first violation ends the run: faults are healed, nothing more is asked, and there are no final reads",
+            ),
         ],
     },
     Section {

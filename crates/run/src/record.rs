@@ -39,6 +39,9 @@ pub struct RunRecord {
     pub load_start_ns: Option<u64>,
     /// Length of the load phase in nanoseconds.
     pub load_length_ns: u64,
+    /// When a violation that was found while the load ran ended it, in nanoseconds of the run.
+    #[serde(default)]
+    pub stopped_ns: Option<u64>,
     /// What a reader should know: what was left out and why.
     pub notes: Vec<String>,
     /// How long the run took, in seconds.

@@ -24,7 +24,7 @@ use history::{Completion, ErrorKind, Function, NIL, Outcome, Request};
 
 use super::open::Open;
 use super::zones::Zones;
-use super::{Alarm, Progress, Ticket};
+use super::{Alarm, Progress, Span, Ticket};
 use crate::report::AnomalyKind;
 
 /// Linearizability of key-value registers, told event by event. A completion costs the logarithm of how many values of its key were
@@ -169,13 +169,6 @@ impl Registers {
     pub fn entries(&self) -> usize {
         self.open.len() + self.keys.iter().map(|key| 1 + key.values.len() + key.zones.len()).sum::<usize>()
     }
-}
-
-/// When an operation was invoked and when it ended, as ranks.
-#[derive(Clone, Copy)]
-struct Span {
-    invoked: u64,
-    now: u64,
 }
 
 impl Key {

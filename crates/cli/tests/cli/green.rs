@@ -142,7 +142,19 @@ fn every_fault_has_evidence_and_a_recovery() {
 
 #[test]
 fn the_event_stream_is_complete_and_kept() {
-    let known = ["started", "note", "ready", "phase", "tick", "leader", "fault-began", "fault-ended", "finished"];
+    let known = [
+        "started",
+        "note",
+        "ready",
+        "phase",
+        "tick",
+        "leader",
+        "fault-began",
+        "fault-ended",
+        "violation",
+        "stopped",
+        "finished",
+    ];
     for event in &GREEN.events {
         assert!(known.iter().any(|kind| event["event"] == *kind), "{event}");
     }

@@ -9,5 +9,6 @@ mod commands;
 mod compare;
 mod green;
 mod limits;
+mod online;
 mod own;
 mod plans;
