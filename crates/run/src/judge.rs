@@ -233,7 +233,8 @@ impl Case {
         }
         for fault in &results.faults {
             let lasting = |recovery: &report::Recovery| recovery.state == report::RecoveryState::NotRecovered;
-            if fault.recovery.as_ref().is_some_and(lasting) {
+            // A run that was ended before its time says nothing of recovery.
+            if self.record.stopped_ns.is_none() && fault.recovery.as_ref().is_some_and(lasting) {
                 let title =
                     format!("no recovery from fault {}: {} of {}", fault.id, fault.kind, fault.nodes.join(", "));
                 let told = format!("watched from {:.1} s to the end of the load", fault.start);
