@@ -5,10 +5,11 @@
 //! - [`model`]: the objects as sequential models, for the exact search.
 //! - One file each: [`queue`] (first in, first out; fast and exact), [`delivery`] (at least once, and Jepsen's total queue), [`set`],
 //!   [`counter`], [`lock`] (owned, reentrant, fenced, semaphore), [`bank`], [`unique_ids`], [`log`] (Kafka-like), [`long_fork`],
-//!   [`broadcast`], [`leader`], [`watch`].
+//!   [`broadcast`], [`leader`], [`watch`], [`comments`], [`strings`], [`multi_register`] (transactions over several).
 
 pub mod bank;
 pub mod broadcast;
+pub mod comments;
 pub mod counter;
 pub mod delivery;
 mod element;
@@ -17,10 +18,13 @@ pub mod lock;
 pub mod log;
 pub mod long_fork;
 pub mod model;
+pub mod multi_register;
+mod needs;
 mod part;
 pub mod queue;
 mod search;
 pub mod set;
+pub mod strings;
 mod tell;
 pub mod unique_ids;
 mod values;
@@ -82,6 +86,9 @@ pub static OBJECTS: &[&Object] = &[
     &broadcast::BROADCAST,
     &leader::LEADER,
     &watch::WATCH,
+    &comments::COMMENTS,
+    &strings::KV,
+    &multi_register::MULTI_REGISTER,
 ];
 
 impl Object {

@@ -77,6 +77,8 @@ pub const JEPSEN: &str = "jepsen";
 pub static WORKLOADS: &[&Workload] = &[
     &register::REGISTER,
     &register::CAS_REGISTER,
+    &object::MULTI_REGISTER,
+    &object::KV,
     &transaction::LIST_APPEND,
     &transaction::RW_REGISTER,
     &object::FIFO_QUEUE,
@@ -86,6 +88,7 @@ pub static WORKLOADS: &[&Workload] = &[
     &object::PRIORITY_QUEUE,
     &object::SET,
     &object::SET_FULL,
+    &object::COMMENTS,
     &object::COUNTER,
     &object::PN_COUNTER,
     &object::MUTEX,

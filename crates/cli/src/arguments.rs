@@ -273,6 +273,9 @@ pub struct CheckOptions {
     /// Ask a whole table of questions: tab-separated columns file, workload, model, options, verdict
     #[arg(long, value_name = "TABLE", conflicts_with_all = ["paths", "model", "workload", "format", "json", "time_limit", "memory_limit"])]
     pub questions: Option<PathBuf>,
+    /// Where a table of questions is wrong, and why: columns file, workload, model, verdict, reason; otherwise a list of our own
+    #[arg(long, value_name = "TABLE", requires = "questions")]
+    pub corrections: Option<PathBuf>,
     /// Stop after so long, as `10s`, with what is known by then and verdict `unknown`
     #[arg(long, value_name = "DURATION")]
     pub time_limit: Option<String>,

@@ -22,7 +22,7 @@ mod watch;
 /// Judges each of the histories.
 pub fn command(paths: &[PathBuf], options: &CheckOptions) -> Exit {
     if let Some(table) = &options.questions {
-        return questions::command(table, options.lenient);
+        return questions::command(table, options.corrections.as_deref(), options.lenient);
     }
     let wanted = match Wanted::of(options) {
         Ok(wanted) => wanted,

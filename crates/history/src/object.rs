@@ -67,6 +67,12 @@ actions! {
     Transfer = "transfer";
     /// Asks for a new id: `result`.
     Generate = "generate";
+    /// The string `result`.
+    Get = "get";
+    /// Puts the string `argument` in place of what was there.
+    Put = "put";
+    /// Adds `argument` at the end of a string.
+    Append = "append";
     /// Appends to and reads from logs: the list is of (0 send | 1 poll, log, offset, value); a send without an answer has the offset [`NOTHING`].
     Log = "log";
     /// Chooses the logs that a consumer polls from now on: the list. Its position may be anywhere afterwards.
@@ -153,6 +159,8 @@ pub struct Objects {
     pub elements: Vec<i64>,
     /// What values are called that are no integers: the first is `NOTHING + 1`.
     pub names: Vec<String>,
+    /// What keys are called; the others by their number.
+    pub keys: Vec<String>,
 }
 
 impl Objects {
@@ -185,6 +193,11 @@ impl Objects {
         }
     }
 
+    /// A key as the history calls it.
+    pub fn key_name(&self, key: u32) -> String {
+        self.keys.get(key as usize).cloned().unwrap_or_else(|| key.to_string())
+    }
+
     /// How many operations.
     pub fn len(&self) -> usize {
         self.calls.len()
@@ -197,7 +210,7 @@ impl Objects {
 
     /// A part of the history: the operations at these places, with all lists.
     pub fn part(&self, places: &[u32]) -> Objects {
-        let mut part = Objects { names: self.names.clone(), ..Objects::default() };
+        let mut part = Objects { names: self.names.clone(), keys: self.keys.clone(), ..Objects::default() };
         for call in places.iter().filter_map(|&i| self.calls.get(i as usize)) {
             part.push(*call, self.list(call));
         }

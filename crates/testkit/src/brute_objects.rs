@@ -143,6 +143,32 @@ pub fn semaphore(contents: &mut Contents, call: &Call, _list: &[i64]) -> bool {
     held.map(|at| contents.values.remove(at)).is_some()
 }
 
+/// A string of digits, as the number that they write; arguments have no zeros.
+pub fn digits(contents: &mut Contents, call: &Call, _list: &[i64]) -> bool {
+    match call.action {
+        Action::Put => contents.number = call.argument,
+        Action::Append => contents.number = format!("{}{}", contents.number, call.argument).parse().unwrap_or(-1),
+        _ => return answers(call, if contents.number == 0 { NOTHING } else { contents.number }),
+    }
+    true
+}
+
+/// What a register of [`registers`] holds before anything is known of it.
+pub const UNKNOWN: i64 = -1;
+
+/// Three registers, read and written at once. What one holds at first is whatever the first read of it finds.
+pub fn registers(contents: &mut Contents, call: &Call, list: &[i64]) -> bool {
+    contents.values.resize(3, UNKNOWN);
+    list.chunks(3).all(|access| {
+        let register = &mut contents.values[access[1] as usize];
+        let unread = access[0] == 0 && call.outcome != Outcome::Ok;
+        if access[0] == 1 || (*register == UNKNOWN && !unread) {
+            *register = access[2];
+        }
+        unread || *register == access[2]
+    })
+}
+
 /// What random histories of an object are made of.
 #[derive(Clone, Copy, Debug)]
 pub struct ObjectMix {

@@ -27,7 +27,7 @@ impl<'a> Part<'a> {
 
     /// Where it is, for people.
     pub(crate) fn name(self) -> String {
-        format!("key {}", self.key)
+        format!("key {}", self.history.key_name(self.key))
     }
 }
 

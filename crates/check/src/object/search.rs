@@ -25,27 +25,38 @@ where
 {
     let (places, intervals): (Vec<usize>, Vec<IntervalOf<M>>) =
         part.happened().map(|(i, call)| (i, interval(part.history, call, owned))).unzip();
-    let key = part.key;
-    let mut findings = Findings::default();
     options.limit.expect(intervals.len() as u64);
-    match linearize(model, &intervals, options) {
+    let shrink = || contradiction(model, &intervals, options).unwrap_or_default();
+    conclude(linearize(model, &intervals, options), &places, part.name(), shrink)
+}
+
+/// What the search of the operations at these `places` means. `shrink` finds the few of them that contradict each other.
+pub(super) fn conclude(
+    found: Linearized,
+    places: &[usize],
+    place: String,
+    shrink: impl FnOnce() -> Vec<u32>,
+) -> Findings {
+    let mut findings = Findings::default();
+    match found {
         Linearized::Order(_) => {}
         Linearized::Undecided { from, at, reason } => findings.undecided(format!(
-            "{reason}, key {key}, in the window from {} to {}; it is consistent up to there",
+            "{reason}{}{place}, in the window from {} to {}; it is consistent up to there",
+            if place.is_empty() { "" } else { ", " },
             Time(from),
             Time(at)
         )),
         Linearized::Contradiction { at, .. } => {
-            let witness = contradiction(model, &intervals, options).unwrap_or_default();
             let because = format!("no order of these explains what came back; it is certain from {} on", Time(at));
-            let witness = witness.into_iter().map(|i| places[i as usize]);
-            findings.add("no order explains what was seen", format!("key {key}"), because, witness);
+            let witness = shrink().into_iter().map(|i| places[i as usize]);
+            findings.add("no order explains what was seen", place, because, witness);
         }
     }
     findings
 }
 
-fn interval(history: &Objects, call: &Call, owned: bool) -> Interval<Asked, Vec<i64>> {
+/// A call as the search asks it. `owned`: who asks makes a difference.
+pub(super) fn interval(history: &Objects, call: &Call, owned: bool) -> Interval<Asked, Vec<i64>> {
     let asked = (if owned { call.process } else { 0 }, call.action, call.argument);
     let list = history.list(call);
     let answer = call.is_ok().then(|| if list.is_empty() { vec![call.result] } else { list.to_vec() });

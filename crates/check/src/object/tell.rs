@@ -41,6 +41,10 @@ fn deed(history: &Objects, call: &Call) -> String {
         Action::Assign => format!("chose the logs {}", list(history, elements)),
         Action::Inspect => format!("saw {argument} lead term {result}"),
         Action::Watch => format!("saw {}", list(history, elements)),
+        Action::Get if !known => "asked to get the string".into(),
+        Action::Get => format!("got `{result}`"),
+        Action::Put => format!("put `{argument}`"),
+        Action::Append => format!("appended `{argument}`"),
         Action::Log => quads(history, elements),
         Action::Transact => triples(history, elements),
     }

@@ -1,7 +1,7 @@
 //! Queues, stacks, sets, counters, locks, banks, logs: workloads whose models are [`Object`]s.
 
 use history::event::Events;
-use history::object::{Objects, from_events};
+use history::object::{Action, Objects, from_events};
 
 use super::{JEPSEN, Question, Refusal, Workload};
 use crate::object::{self, Findings, Object, check_object, conclude};
@@ -37,6 +37,7 @@ workloads! {
         { JEPSEN => object::set::SET, "linearizable" => object::set::LINEARIZABLE_SET };
     SET_FULL, "set-full", &[], "`add` of elements and `read`s of the whole set all the time",
         { JEPSEN => object::set::SET_FULL, "linearizable" => object::set::SET_FULL_LINEARIZABLE };
+    KV, "kv", &[], "`get`, `put` and `append` of strings, one for each key", { "linearizable" => object::strings::KV };
     COUNTER, "counter", &[], "`add` to a number and `read` of it",
         { JEPSEN => object::counter::COUNTER, "linearizable" => object::counter::LINEARIZABLE_COUNTER };
     PN_COUNTER, "pn-counter", &[], "`add` to a number, also of less than nothing, and `read` of it at the end",
@@ -67,6 +68,34 @@ fn decide(
     let (_, object) = objects.iter().find(|(name, _)| *name == model).ok_or_else(missing)?;
     Ok(check_object(&from_events(events)?, object, &question.options))
 }
+
+pub(super) static COMMENTS: Workload = Workload {
+    name: "comments",
+    aliases: &[],
+    summary: "`write` of rows and `read`s of them all",
+    models: &[JEPSEN, "linearizable"],
+    settings: &[],
+    decide: |events, model, question| {
+        let mut history = from_events(events)?;
+        // The rows are a set that only grows.
+        let writes = history.calls.iter_mut().filter(|call| call.action == Action::Transact);
+        writes.for_each(|call| call.action = Action::Add);
+        let object = if model == JEPSEN { &object::comments::COMMENTS } else { &object::set::LINEARIZABLE_SET };
+        Ok(check_object(&history, object, &question.options))
+    },
+};
+
+pub(super) static MULTI_REGISTER: Workload = Workload {
+    name: "multi-register",
+    aliases: &[],
+    summary: "transactions that `read` and `write` several registers at once",
+    models: &["linearizable"],
+    settings: &[("initial", "what every register holds at first; what the first read of it finds, if not told")],
+    decide: |events, _, question| {
+        let initial = question.number("initial")?;
+        searched(events, question, |history| object::multi_register::decide(history, &question.options, initial))
+    },
+};
 
 pub(super) static REENTRANT: Workload = Workload {
     name: "reentrant-mutex",

@@ -15,6 +15,8 @@ pub fn recognise(events: &Events) -> Option<&'static str> {
     }
     let name = if has("enqueue") || has("dequeue") {
         if has("drain") { "total-queue" } else { "fifo-queue" }
+    } else if has("push") || has("pop") {
+        "stack"
     } else if has("acquire") || has("release") {
         if acquires_give_tokens(events) { "fenced-mutex" } else { "mutex" }
     } else if has("send") || has("poll") {

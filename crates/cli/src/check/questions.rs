@@ -2,6 +2,9 @@
 //!
 //! The table is tab-separated, its first line names the columns: `file` (relative to the table), `workload`, `model` (empty: the
 //! workload's default), `options` (`key=value`), `verdict`. What cannot be answered is counted and told, never left out.
+//!
+//! A table can be wrong. A correction names a question, the verdict that is right, and why; an answer that is so is told with that
+//! reason and counted apart.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -14,12 +17,15 @@ use history::import::{self, Import, ImportOptions};
 use super::{all_threads, settings};
 use crate::exit::Exit;
 
+/// Corrections of public tables and test data.
+const CORRECTIONS: &str = include_str!("../../../../corpus/corrections.tsv");
+
 /// Asks them all. `invalid` if an answer disagrees, `unknown` if one is missing.
-pub fn command(table: &Path, lenient: bool) -> Exit {
-    let rows = match std::fs::read_to_string(table).map_err(|error| error.to_string()).and_then(|text| rows(&text)) {
-        Ok(rows) => rows,
+pub fn command(table: &Path, corrections: Option<&Path>, lenient: bool) -> Exit {
+    let (rows, corrections) = match read(table, rows).and_then(|rows| Ok((rows, corrections_of(corrections)?))) {
+        Ok(read) => read,
         Err(message) => {
-            eprintln!("error: {}: {message}", table.display());
+            eprintln!("error: {message}");
             return Exit::BadData;
         }
     };
@@ -28,19 +34,27 @@ pub fn command(table: &Path, lenient: bool) -> Exit {
     let mut counts: BTreeMap<String, Count> = BTreeMap::new();
     for row in &rows {
         let answer = asker.ask(row);
-        let count = counts.entry(format!("{} {}", row.workload, row.model).trim().to_string()).or_default();
-        count.add(&answer, row);
-        if let Some(problem) = answer.problem(row) {
-            println!(
-                "{} [{}{}{}]: {problem}",
-                row.file,
-                row.workload,
-                if row.model.is_empty() { "" } else { " " },
-                row.model
-            );
+        let correction = corrections.iter().find(|correction| correction.is_of(row));
+        let standing = answer.standing(row, correction);
+        let name = format!("{} {}", row.workload, row.model).trim().to_string();
+        if standing != Standing::Agrees {
+            println!("{} [{name}]: {}", row.file, answer.told(row));
         }
+        if let (Standing::Corrected, Some(correction)) = (standing, correction) {
+            println!("  corrected: {}", correction.reason);
+        }
+        counts.entry(name).or_default().of[standing as usize] += 1;
     }
     finish(&counts, start.elapsed().as_secs_f64())
+}
+
+fn read<T>(table: &Path, parse: fn(&str) -> Result<T, String>) -> Result<T, String> {
+    let text = std::fs::read_to_string(table).map_err(|error| error.to_string());
+    text.and_then(|text| parse(&text)).map_err(|message| format!("{}: {message}", table.display()))
+}
+
+fn corrections_of(table: Option<&Path>) -> Result<Vec<Correction>, String> {
+    table.map_or_else(|| corrections(CORRECTIONS), |table| read(table, corrections))
 }
 
 fn finish(counts: &BTreeMap<String, Count>, seconds: f64) -> Exit {
@@ -48,16 +62,15 @@ fn finish(counts: &BTreeMap<String, Count>, seconds: f64) -> Exit {
     let mut all = Count::default();
     for (name, count) in counts {
         println!("{name:width$}   {count}");
-        all.agree += count.agree;
-        all.disagree += count.disagree;
-        all.unknown += count.unknown;
-        all.unsupported += count.unsupported;
+        all.of.iter_mut().zip(count.of).for_each(|(all, more)| *all += more);
     }
     println!("{:width$}   {all}, in {seconds:.1} s", "all");
-    match all {
-        Count { disagree: 0, unknown: 0, unsupported: 0, .. } => Exit::Success,
-        Count { disagree: 0, .. } => Exit::Unknown,
-        _ => Exit::Invalid,
+    if all.of[Standing::Disagrees as usize] > 0 {
+        Exit::Invalid
+    } else if all.of[Standing::Undecided as usize] + all.of[Standing::Unsupported as usize] > 0 {
+        Exit::Unknown
+    } else {
+        Exit::Success
     }
 }
 
@@ -70,22 +83,51 @@ struct Row {
 }
 
 fn rows(text: &str) -> Result<Vec<Row>, String> {
+    let row = |[file, workload, model, options, verdict]: [String; 5]| Row { file, workload, model, options, verdict };
+    Ok(table(text, ["file", "workload", "model", "options", "verdict"])?.into_iter().map(row).collect())
+}
+
+/// What is wrong in a table.
+struct Correction {
+    /// The end of the file's path.
+    file: String,
+    workload: String,
+    model: String,
+    /// The right verdict.
+    verdict: String,
+    reason: String,
+}
+
+impl Correction {
+    fn is_of(&self, row: &Row) -> bool {
+        Path::new(&row.file).ends_with(&self.file) && self.workload == row.workload && self.model == row.model
+    }
+}
+
+fn corrections(text: &str) -> Result<Vec<Correction>, String> {
+    let correction =
+        |[file, workload, model, verdict, reason]: [String; 5]| Correction { file, workload, model, verdict, reason };
+    Ok(table(text, ["file", "workload", "model", "verdict", "reason"])?.into_iter().map(correction).collect())
+}
+
+/// The fields of these columns, line by line. The column `verdict` must hold one.
+fn table<const N: usize>(text: &str, columns: [&str; N]) -> Result<Vec<[String; N]>, String> {
     let mut lines = text.lines();
     let header: Vec<&str> = lines.next().unwrap_or("").split('\t').map(str::trim).collect();
-    let column = |name: &str| {
-        let missing = || format!("1:1: expected a column `{name}` in the first line");
-        header.iter().position(|column| *column == name).ok_or_else(missing)
-    };
-    let places = [column("file")?, column("workload")?, column("model")?, column("options")?, column("verdict")?];
+    let mut places = [0; N];
+    for (place, column) in places.iter_mut().zip(columns) {
+        let missing = || format!("1:1: expected a column `{column}` in the first line");
+        *place = header.iter().position(|name| *name == column).ok_or_else(missing)?;
+    }
     let mut rows = Vec::new();
     for (number, line) in lines.enumerate().filter(|(_, line)| !line.trim().is_empty()) {
         let fields: Vec<&str> = line.split('\t').map(str::trim).collect();
-        let [file, workload, model, options, verdict] =
-            places.map(|place| fields.get(place).map_or_else(String::new, |field| field.to_string()));
-        if !["valid", "invalid", "unknown"].contains(&verdict.as_str()) {
+        let row = places.map(|place| fields.get(place).map_or_else(String::new, |field| field.to_string()));
+        let is_verdict = |field: &String| ["valid", "invalid", "unknown"].contains(&field.as_str());
+        if !columns.iter().zip(&row).all(|(column, field)| *column != "verdict" || is_verdict(field)) {
             return Err(format!("{}:1: expected the verdict `valid`, `invalid` or `unknown`", number + 2));
         }
-        rows.push(Row { file, workload, model, options, verdict });
+        rows.push(row);
     }
     Ok(rows)
 }
@@ -99,55 +141,59 @@ enum Answer {
     Unreadable(String),
 }
 
+/// How an answer compares with the table.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Standing {
+    Agrees,
+    /// It is not the table's, but a correction's.
+    Corrected,
+    Disagrees,
+    Undecided,
+    Unsupported,
+}
+
 impl Answer {
-    /// What is to be told, if the answer is not the expected one.
-    fn problem(&self, row: &Row) -> Option<String> {
+    fn standing(&self, row: &Row, correction: Option<&Correction>) -> Standing {
         match self {
-            Answer::Report(report) if report.verdict.name() == row.verdict => None,
+            Answer::Report(report) if report.verdict.name() == row.verdict => Standing::Agrees,
+            Answer::Report(report) if correction.is_some_and(|right| right.verdict == report.verdict.name()) => {
+                Standing::Corrected
+            }
+            Answer::Report(Report { verdict: Verdict::Unknown { .. }, .. }) => Standing::Undecided,
+            Answer::Unsupported(_) => Standing::Unsupported,
+            Answer::Report(_) | Answer::Unreadable(_) => Standing::Disagrees,
+        }
+    }
+
+    /// The answer, and what was expected.
+    fn told(&self, row: &Row) -> String {
+        match self {
             Answer::Report(report) => {
                 let why = match (&report.verdict, report.anomalies.first()) {
                     (Verdict::Unknown { reason }, _) => format!(" ({reason})"),
                     (_, Some(anomaly)) => format!(" ({})", anomaly.title),
                     _ => String::new(),
                 };
-                Some(format!("{}{why}, expected {}", report.verdict.name(), row.verdict))
+                format!("{}{why}, expected {}", report.verdict.name(), row.verdict)
             }
-            Answer::Unsupported(message) | Answer::Unreadable(message) => Some(message.clone()),
+            Answer::Unsupported(message) | Answer::Unreadable(message) => message.clone(),
         }
     }
 }
 
+/// How many answers of each [`Standing`].
 #[derive(Default)]
 struct Count {
-    agree: usize,
-    disagree: usize,
-    unknown: usize,
-    unsupported: usize,
-}
-
-impl Count {
-    fn add(&mut self, answer: &Answer, row: &Row) {
-        match answer {
-            Answer::Report(report) if report.verdict.name() == row.verdict => self.agree += 1,
-            Answer::Report(report) if matches!(report.verdict, Verdict::Unknown { .. }) => self.unknown += 1,
-            Answer::Unsupported(_) => self.unsupported += 1,
-            Answer::Report(_) | Answer::Unreadable(_) => self.disagree += 1,
-        }
-    }
+    of: [usize; 5],
 }
 
 impl std::fmt::Display for Count {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let total = self.agree + self.disagree + self.unknown + self.unsupported;
-        write!(f, "{} of {total} agree", self.agree)?;
-        for (number, what) in
-            [(self.disagree, "disagree"), (self.unknown, "undecided"), (self.unsupported, "unsupported")]
-        {
-            if number > 0 {
-                write!(f, ", {number} {what}")?;
-            }
-        }
-        Ok(())
+        let [agree, corrected, disagree, undecided, unsupported] = self.of;
+        write!(f, "{agree} of {} agree", self.of.iter().sum::<usize>())?;
+        let others =
+            [(corrected, "corrected"), (disagree, "disagree"), (undecided, "undecided"), (unsupported, "unsupported")];
+        others.iter().filter(|(number, _)| *number > 0).try_for_each(|(number, what)| write!(f, ", {number} {what}"))
     }
 }
 

@@ -2,10 +2,10 @@
 //!
 //! - `broadcast` is an addition to a set; `inspect` answers `[leader term]`.
 //! - `increment` and `decrement` are additions of 1 and -1; `subscribe` is an assignment; other functions are called like their [`Action`].
-//! - A list of `[:r k v]` and `[:w k v]` is a transaction, one of `[:send k v]`, `[:send k [offset v]]` and `[:poll {k [[offset v] ...]}]`
+//! - A list of `[:r k v]` and `[:w k v]` (or `:read` and `:write`) is a transaction, one of `[:send k v]`, `[:send k [offset v]]` and `[:poll {k [[offset v] ...]}]`
 //!   uses logs, whatever the function is called.
 //! - Values that are no integers (words, tuples) become numbers of their own, counted from the least.
-//! - Values `[key value]` throughout, as of `jepsen.independent`, are of several objects.
+//! - Values `[key value]` throughout, as of `jepsen.independent`, are of several objects, as are keys beside the values.
 
 use super::{Action, Call, NEVER, NOTHING, Objects};
 use crate::event::{Events, Interner, Paired, Value, Wrong};
@@ -26,7 +26,7 @@ pub fn from_events(events: &Events) -> Result<Objects, Wrong> {
         call.completed = times.get(pair.completed as usize).copied().unwrap_or(NEVER - 1);
         history.push(call, &list);
     }
-    history.names = reader.others.names();
+    (history.names, history.keys) = (reader.others.names(), reader.keys.names());
     Ok(history)
 }
 
@@ -35,7 +35,12 @@ fn is_keyed(events: &Events) -> bool {
     let mut tuples = 0;
     for event in events.iter().filter(|event| !event.value.is_nil()) {
         match event.value.tuple() {
-            Some([key, _]) if !key.is_sequence() && action(event.function) != Some(Action::Assign) => tuples += 1,
+            Some([key, inner]) if !key.is_sequence() => match action(event.function) {
+                // These are tuples themselves.
+                Some(Action::Assign) => return false,
+                Some(Action::Inspect) if !inner.is_sequence() => return false,
+                _ => tuples += 1,
+            },
             _ => return false,
         }
     }
@@ -66,6 +71,7 @@ impl<'a> Reader<'a> {
         let mut call = Call::new(pair.process, action, 0, 0);
         call.outcome = pair.outcome;
         let (key, asked) = self.split(pair.invoke.value);
+        let key = key.or(Some(pair.invoke.key).filter(|key| !key.is_nil()));
         let (_, got) = self.split(pair.value());
         if let Some(key) = key {
             call.key = self.keys.id(key);
@@ -77,7 +83,9 @@ impl<'a> Reader<'a> {
         match action {
             Action::Add if pair.function.starts_with("dec") => call.argument = asked.integer().map_or(-1, |n| -n),
             Action::Add if pair.function.starts_with("inc") => call.argument = asked.integer().unwrap_or(1),
-            Action::Add | Action::Remove | Action::Enqueue | Action::Push => call.argument = self.number(asked),
+            Action::Add | Action::Remove | Action::Enqueue | Action::Push | Action::Put | Action::Append => {
+                call.argument = self.number(asked);
+            }
             Action::Contains => {
                 call.argument = self.number(asked.tuple().map_or(asked, |[element, _]| element));
                 let answer = got.tuple().map_or(got, |[_, answer]| answer);
@@ -88,7 +96,7 @@ impl<'a> Reader<'a> {
             // A write of one value, which a watcher may see.
             Action::Transact => call.argument = self.number(asked),
             _ if !known => {}
-            Action::Dequeue | Action::Pop | Action::Generate => call.result = self.number(got),
+            Action::Dequeue | Action::Pop | Action::Generate | Action::Get => call.result = self.number(got),
             Action::Acquire => call.result = got.integer().unwrap_or(NOTHING),
             Action::Inspect => {
                 if let Some([leader, term]) = got.tuple() {
@@ -128,7 +136,7 @@ impl<'a> Reader<'a> {
     fn micro_operations(&mut self, value: Value<'a>, list: &mut Vec<i64>) -> Option<Action> {
         let kind = value.items().next().filter(|_| value.is_sequence())?.items().next()?.word()?;
         let action = match kind {
-            "r" | "w" => Action::Transact,
+            "r" | "w" | "read" | "write" => Action::Transact,
             "send" | "poll" => Action::Log,
             _ => return None,
         };
@@ -136,10 +144,10 @@ impl<'a> Reader<'a> {
             let mut parts = operation.items();
             let kind = parts.next().and_then(Value::word);
             match (kind, parts.next(), parts.next()) {
-                (Some("r"), Some(key), value) => {
+                (Some("r" | "read"), Some(key), value) => {
                     list.extend([0, self.number(key), value.map_or(NOTHING, |value| self.number(value))]);
                 }
-                (Some("w"), Some(key), Some(value)) => list.extend([1, self.number(key), self.number(value)]),
+                (Some("w" | "write"), Some(key), Some(value)) => list.extend([1, self.number(key), self.number(value)]),
                 (Some("send"), Some(log), Some(sent)) => self.record(0, log, sent, list),
                 (Some("poll"), Some(logs), _) => {
                     for (log, records) in logs.pairs() {
