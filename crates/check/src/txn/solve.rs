@@ -23,6 +23,8 @@ pub mod saturate;
 pub mod search;
 pub mod story;
 
+use std::collections::BTreeSet;
+
 use history::txn::Transactions;
 
 use super::anomaly::{Class, TxnAnomaly, Variant};
@@ -119,19 +121,36 @@ fn questions(transactions: &Transactions, levels: &[&'static Level]) -> Vec<(For
 
 /// Decides one form and variant.
 pub fn solve(transactions: &Transactions, data: &Data, form: Form, variant: Variant, effort: &Effort) -> Solution {
-    let problem = Problem::new(transactions, data, variant);
-    let mut graph = Graph::new(&problem, form);
-    match order(&mut graph, effort) {
-        Searched::None { edges, pairs } => Solution::None(graph.transactions(edges, pairs)),
-        Searched::GaveUp(reason) => Solution::Unknown(reason),
-        Searched::Order(nodes) => replayed(transactions, &problem, &graph, &nodes, variant),
+    let mut added = BTreeSet::new();
+    for attempt in 0.. {
+        let guess = variant == Variant::Plain && attempt < GUESSES;
+        let problem = match guess {
+            true => Problem::with_sessions(transactions, data, &added),
+            false => Problem::new(transactions, data, variant),
+        };
+        let mut graph = Graph::new(&problem, form);
+        match order(&mut graph, effort) {
+            Searched::GaveUp(reason) => return Solution::Unknown(reason),
+            Searched::Order(nodes) => return replayed(transactions, &problem, &graph, &nodes, variant),
+            Searched::None { edges, pairs, .. } if !guess || !graph.blames_sessions(edges.clone()) => {
+                return Solution::None(graph.transactions(edges, pairs));
+            }
+            Searched::None { edges, others, .. } => added.extend(graph.sessions_near(edges.into_iter().chain(others))),
+        }
     }
+    Solution::Unknown("no attempt was made".to_string())
 }
+
+/// Without any order beside the data there are few chains and little to begin with. So that of processes is supposed, less what
+/// contradictions blame; the last attempt is without.
+const GUESSES: usize = 64;
 
 /// An order of the nodes: by saturation, and by search for what that leaves open.
 fn order(graph: &mut Graph, effort: &Effort) -> Searched {
     match graph.saturate(&effort.limit) {
-        Saturated::Contradiction(found) => Searched::None { pairs: found.pairs(), edges: found.walk },
+        Saturated::Contradiction(found) => {
+            Searched::None { pairs: found.pairs(), edges: found.walk, others: found.others }
+        }
         Saturated::GaveUp(reason) => Searched::GaveUp(reason),
         Saturated::Open(open) => search::search(graph, &open, effort.steps, &effort.limit),
     }
@@ -151,7 +170,7 @@ fn shrink(
         let problem = Problem::new(transactions, &data, variant);
         let mut graph = Graph::new(&problem, form);
         match order(&mut graph, effort) {
-            Searched::None { edges, pairs } => Some(graph.transactions(edges, pairs)),
+            Searched::None { edges, pairs, .. } => Some(graph.transactions(edges, pairs)),
             _ => None,
         }
     };

@@ -9,28 +9,27 @@ pub fn parallel(history: &Transactions, keep: Keep) -> bool {
     some_subset(history, |members| {
         orders(members, &|a, b| must_precede(history, keep, a, b), &mut |order| {
             let pairs: Vec<(usize, usize)> = (0..order.len()).flat_map(|b| (0..b).map(move |a| (a, b))).collect();
-            (0..1u64 << pairs.len()).any(|mask| {
-                let sees = |a: usize, b: usize| {
-                    let bit = pairs.iter().position(|pair| *pair == (a, b));
-                    bit.is_some_and(|bit| mask >> bit & 1 == 1)
-                };
-                is_visibility(history, keep, order, &sees) && explains(history, order, &sees)
+            let needed = pairs.iter().map(|(a, b)| {
+                must_precede(history, keep, order[*a], order[*b]) || conflict(history, order[*a], order[*b])
+            });
+            let needed = needed.enumerate().fold(0u64, |mask, (bit, needed)| mask | u64::from(needed) << bit);
+            (0..1u64 << pairs.len()).filter(|mask| mask & needed == needed).any(|mask| {
+                // The pairs stand by their second element, then by their first.
+                let sees = |a: usize, b: usize| mask >> (b * b.saturating_sub(1) / 2 + a) & 1 == 1;
+                is_transitive(order.len(), &sees) && explains(history, order, &sees)
             })
         })
     })
 }
 
-fn is_visibility(history: &Transactions, keep: Keep, order: &[u32], sees: &dyn Fn(usize, usize) -> bool) -> bool {
-    let all = 0..order.len();
-    let pairs = all.clone().flat_map(|b| (0..b).map(move |a| (a, b)));
-    let conflict = |a: u32, b: u32| {
-        let (left, right) = (history.ops(a), history.ops(b));
-        left.iter().any(|l| writes(l) && right.iter().any(|r| writes(r) && r.key == l.key))
-    };
-    let needed =
-        |(a, b): &(usize, usize)| must_precede(history, keep, order[*a], order[*b]) || conflict(order[*a], order[*b]);
-    pairs.clone().filter(needed).all(|(a, b)| sees(a, b))
-        && pairs.filter(|(a, b)| sees(*a, *b)).all(|(a, b)| (b..order.len()).all(|c| !sees(b, c) || sees(a, c)))
+fn conflict(history: &Transactions, a: u32, b: u32) -> bool {
+    let (left, right) = (history.ops(a), history.ops(b));
+    left.iter().any(|l| writes(l) && right.iter().any(|r| writes(r) && r.key == l.key))
+}
+
+fn is_transitive(count: usize, sees: &dyn Fn(usize, usize) -> bool) -> bool {
+    let through = |a: usize, b: usize| (b + 1..count).all(|c| !sees(b, c) || sees(a, c));
+    (0..count).all(|b| (0..b).all(|a| !sees(a, b) || through(a, b)))
 }
 
 fn explains(history: &Transactions, order: &[u32], sees: &dyn Fn(usize, usize) -> bool) -> bool {

@@ -27,11 +27,10 @@ impl Chains {
     /// Puts every transaction behind one that is known to precede it, if that is the last of its chain. `order`: an order of
     /// transactions that keeps what is known.
     pub fn new(problem: &Problem, order: impl Iterator<Item = u32>) -> Chains {
-        let known = problem.edges.iter().filter(|edge| edge.to < problem.count && edge.from < problem.count);
-        let known: Vec<(u32, u32)> = known
-            .filter(|edge| matches!(edge.kind(), EdgeKind::So | EdgeKind::Wr | EdgeKind::Rt))
-            .map(|edge| (edge.to, edge.from))
-            .collect();
+        // The order of a process first: what others read from it must not take its place.
+        let of = |kind: EdgeKind| problem.edges.iter().filter(move |edge| edge.kind() == kind);
+        let known: Vec<(u32, u32)> =
+            of(EdgeKind::So).chain(of(EdgeKind::Wr)).map(|edge| (edge.to, edge.from)).collect();
         let before = Adjacency::new(problem.count as usize, known.iter().copied());
         let count = problem.count as usize;
         let mut chains = Chains { chain: vec![NONE; count], place: vec![0; count], count: 0 };
@@ -96,6 +95,22 @@ impl<'a> Clocks<'a> {
     pub fn reaches(&self, from: u32, to: u32) -> bool {
         let chain = self.chains.chain[(from / self.layout.width()) as usize];
         self.flat[to as usize * self.chains.count as usize + chain as usize] > self.place(from)
+    }
+
+    /// Whether a node's clock says more than it did `before`.
+    pub fn differ(&self, before: Option<&Clocks>, node: u32) -> bool {
+        before.is_none_or(|before| before.row(node) != self.row(node))
+    }
+
+    /// Whether it does about one chain.
+    #[inline]
+    pub fn news(&self, before: Option<&Clocks>, node: u32, chain: u32) -> bool {
+        before.is_none_or(|before| before.row(node)[chain as usize] != self.row(node)[chain as usize])
+    }
+
+    fn row(&self, node: u32) -> &[u32] {
+        let width = self.chains.count as usize;
+        &self.flat[node as usize * width..(node as usize + 1) * width]
     }
 
     /// The place of a transaction's node in its chain.

@@ -1,6 +1,6 @@
 //! What is known and what is open: transactions, the orders that must be kept, and per key who wrote and who read what.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use history::Outcome;
 use history::txn::{Kind, NEVER, Transactions, UNREAD};
@@ -141,9 +141,17 @@ impl Problem {
         match variant {
             Variant::Plain => {}
             Variant::Realtime if transactions.timed => problem.real_time(transactions),
-            _ => problem.session_order(transactions),
+            _ => problem.session_order(transactions, &BTreeSet::new()),
         }
         problem.put_root_first();
+        problem
+    }
+
+    /// A problem without any order, to which that of processes was added but for some pairs of transactions (their small numbers). Few chains
+    /// make it easier; if it has no solution because of an order that was added, that says nothing.
+    pub fn with_sessions(transactions: &Transactions, data: &Data, but: &BTreeSet<(u32, u32)>) -> Problem {
+        let mut problem = Problem::new(transactions, data, Variant::Plain);
+        problem.session_order(transactions, but);
         problem
     }
 
@@ -189,11 +197,11 @@ impl Problem {
         edges
     }
 
-    fn session_order(&mut self, transactions: &Transactions) {
+    fn session_order(&mut self, transactions: &Transactions, but: &BTreeSet<(u32, u32)>) {
         let mut last: HashMap<u32, u32> = HashMap::new();
         for (i, t) in self.members.iter().enumerate() {
             let process = transactions.process[*t as usize];
-            if let Some(before) = last.get(&process) {
+            if let Some(before) = last.get(&process).filter(|before| !but.contains(&(**before, i as u32))) {
                 self.edges.push(Edge::new(EdgeKind::So, *before, i as u32, 0));
             }
             if transactions.outcome[*t as usize] == Outcome::Ok {

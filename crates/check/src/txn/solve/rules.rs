@@ -1,67 +1,107 @@
-//! One round of saturation: what follows from the clocks.
+//! One round of saturation: what follows from what the clocks newly say.
 
 use super::clocks::{Chains, Clocks};
-use super::form::Form;
-use super::saturate::Graph;
-use crate::txn::graph::{Edge, EdgeKind};
+use super::form::{Form, Layout};
+use super::problem::Problem;
+use crate::txn::graph::{Adjacency, Edge, EdgeKind};
 
 /// Nobody: see [`Reason::via`](super::saturate::Reason::via).
 pub const NOBODY: u32 = u32::MAX;
 
-/// What a round looks at.
+/// The versions, where the rules find them. Made once for all rounds.
 pub struct Rules<'a> {
-    /// The graph, which must be acyclic.
-    pub graph: &'a Graph<'a>,
-    /// Of that graph.
-    pub clocks: &'a Clocks<'a>,
-    /// Of its transactions.
-    pub chains: &'a Chains,
+    problem: &'a Problem,
+    layout: Layout,
     /// The versions of every key, sorted by their writers' chains and places.
-    pub by_chain: &'a [u32],
+    by_chain: Vec<u32>,
+    /// The versions of one key in one chain: chain, begin and end in `by_chain`; by key.
+    groups: Vec<(u32, u32, u32)>,
+    /// Where the groups of each key of [`Problem::keys`] begin.
+    first_group: Vec<u32>,
+    /// The versions that each transaction wrote, and those that it read, as successors.
+    written: Adjacency,
+    read: Adjacency,
+    /// The place of each version's key in [`Problem::keys`].
+    key_of: Vec<u32>,
 }
 
-impl Rules<'_> {
-    /// Edges that follow and are not there yet, and by whom; or an anti-dependency that a path goes back.
-    pub fn derive(&self) -> Result<Vec<(Edge, u32)>, Edge> {
-        let (layout, root) = (self.graph.layout, self.graph.problem.root());
-        let back = |edge: &&Edge| self.clocks.reaches(layout.commit(edge.to), layout.start(edge.from));
-        if let Some(missed) = self.graph.barred.iter().find(back) {
+impl<'a> Rules<'a> {
+    /// For transactions in such chains.
+    pub fn new(problem: &'a Problem, layout: Layout, chains: &Chains) -> Rules<'a> {
+        let count = problem.versions.len() as u32;
+        let mut by_chain: Vec<u32> = (0..count).collect();
+        let (mut groups, mut first_group, mut key_of) = (Vec::new(), vec![0], vec![NOBODY; count as usize]);
+        let at = |version: &u32| {
+            let writer = problem.versions[*version as usize].writer as usize;
+            (chains.chain[writer], chains.place[writer])
+        };
+        for (number, (begin, end)) in problem.keys.iter().enumerate() {
+            let versions = &mut by_chain[*begin as usize..*end as usize];
+            versions.sort_unstable_by_key(at);
+            let mut from = *begin;
+            for group in versions.chunk_by(|a, b| at(a).0 == at(b).0) {
+                groups.push((at(&group[0]).0, from, from + group.len() as u32));
+                from += group.len() as u32;
+            }
+            first_group.push(groups.len() as u32);
+            key_of[*begin as usize..*end as usize].fill(number as u32);
+        }
+        let open = || (0..count).filter(|version| key_of[*version as usize] != NOBODY);
+        let written = open().map(|version| (problem.versions[version as usize].writer, version));
+        let read: Vec<(u32, u32)> =
+            open().flat_map(|version| problem.readers(version).iter().map(move |reader| (*reader, version))).collect();
+        let written = Adjacency::new(problem.count as usize, written.collect::<Vec<_>>().iter().copied());
+        let read = Adjacency::new(problem.count as usize, read.iter().copied());
+        Rules { problem, layout, by_chain, groups, first_group, written, read, key_of }
+    }
+
+    /// Edges that follow from what is new since the clocks of the round `before`, and by whom; or an anti-dependency that a path goes back.
+    pub fn derive(&self, clocks: &Clocks, before: Option<&Clocks>, barred: &[Edge]) -> Result<Vec<(Edge, u32)>, Edge> {
+        let layout = self.layout;
+        let back = |edge: &&Edge| clocks.reaches(layout.commit(edge.to), layout.start(edge.from));
+        if let Some(missed) = barred.iter().find(back) {
             return Err(*missed);
         }
         let mut derived = Vec::new();
-        for (begin, end) in &self.graph.problem.keys {
-            for version in *begin..*end {
-                for chain in self.chains_of(*begin, *end) {
-                    self.after(version, chain, &mut derived);
-                    self.before(version, chain, &mut derived);
+        for t in 0..self.problem.count {
+            if clocks.differ(before, layout.commit(t)) {
+                for version in self.written.range(t).map(|at| self.written.at(at).0) {
+                    let groups = self.groups(version).iter();
+                    let new = groups.filter(|group| clocks.news(before, layout.commit(t), group.0));
+                    new.for_each(|group| self.overwritten(clocks, version, group, &mut derived));
+                }
+            }
+            if clocks.differ(before, layout.start(t)) {
+                for version in self.read.range(t).map(|at| self.read.at(at).0) {
+                    let groups = self.groups(version).iter();
+                    let new = groups.filter(|group| clocks.news(before, layout.start(t), group.0));
+                    new.for_each(|group| self.seen(clocks, version, t, group, &mut derived));
                 }
             }
         }
-        let missed = |(edge, via): &&(Edge, u32)| !layout.has(edge) && *via == root;
+        let missed = |(edge, _): &&(Edge, u32)| !layout.has(edge);
         if let Some((edge, _)) = derived.iter().find(missed) {
             return Err(*edge);
         }
-        derived.retain(|(edge, _)| layout.has(edge));
         derived.sort_unstable_by_key(|(edge, _)| (edge.from, edge.to, edge.kind()));
         derived.dedup_by_key(|(edge, _)| (edge.from, edge.to, edge.kind()));
         Ok(derived)
     }
 
     /// Pairs of versions of a key that nothing orders, and something must. Nothing is left to derive.
-    pub fn open(&self) -> Vec<(u32, u32)> {
-        let problem = self.graph.problem;
-        let unread = |version: u32| problem.readers(version).is_empty();
+    pub fn open(&self, clocks: &Clocks) -> Vec<(u32, u32)> {
+        let unread = |version: u32| self.problem.readers(version).is_empty();
+        let needless = |(a, b): &(u32, u32)| self.layout.form.ignores_unread() && unread(*a) && unread(*b);
         let mut open = Vec::new();
-        for (begin, end) in &problem.keys {
-            for (at, group) in self.chains_of(*begin, *end).enumerate() {
-                for version in group {
+        for key in self.first_group.windows(2) {
+            let groups = &self.groups[key[0] as usize..key[1] as usize];
+            for (at, group) in groups.iter().enumerate() {
+                for version in self.versions(group) {
                     let (commit, head) = self.ends(*version);
-                    for other in self.chains_of(*begin, *end).skip(at + 1) {
-                        let earlier = other.partition_point(|b| self.clocks.reaches(self.ends(*b).1, commit));
-                        let later = other.partition_point(|b| !self.clocks.reaches(head, self.ends(*b).0));
+                    for other in groups[at + 1..].iter().map(|group| self.versions(group)) {
+                        let earlier = other.partition_point(|b| clocks.reaches(self.ends(*b).0, head));
+                        let later = other.partition_point(|b| !clocks.reaches(commit, self.ends(*b).1));
                         let pairs = other[earlier.min(later)..later].iter().map(|b| (*version, *b));
-                        let needless =
-                            |(a, b): &(u32, u32)| self.graph.layout.form.ignores_unread() && unread(*a) && unread(*b);
                         open.extend(pairs.filter(|pair| !needless(pair)));
                     }
                 }
@@ -70,63 +110,60 @@ impl Rules<'_> {
         open
     }
 
-    fn chains_of(&self, begin: u32, end: u32) -> impl Iterator<Item = &[u32]> {
-        let chain = |version: &u32| self.chains.chain[self.writer(*version) as usize];
-        self.by_chain[begin as usize..end as usize].chunk_by(move |a, b| chain(a) == chain(b))
+    fn groups(&self, version: u32) -> &[(u32, u32, u32)] {
+        let key = self.key_of[version as usize] as usize;
+        &self.groups[self.first_group[key] as usize..self.first_group[key + 1] as usize]
+    }
+
+    fn versions(&self, group: &(u32, u32, u32)) -> &[u32] {
+        &self.by_chain[group.1 as usize..group.2 as usize]
     }
 
     #[inline]
     fn writer(&self, version: u32) -> u32 {
-        self.graph.problem.versions[version as usize].writer
+        self.problem.versions[version as usize].writer
     }
 
     /// Commit and head of the writer of a version.
     #[inline]
     fn ends(&self, version: u32) -> (u32, u32) {
-        let (layout, writer) = (self.graph.layout, self.writer(version));
-        (layout.commit(writer), layout.head(writer))
+        let writer = self.writer(version);
+        (self.layout.commit(writer), self.layout.head(writer))
     }
 
-    /// The first version of a chain that cannot come before this one comes after it, and after its readers.
-    fn after(&self, version: u32, chain: &[u32], derived: &mut Vec<(Edge, u32)>) {
-        let (layout, (commit, head)) = (self.graph.layout, self.ends(version));
-        let first = chain.partition_point(|b| !self.clocks.reaches(head, self.ends(*b).0));
-        let Some(other) = chain[first..].iter().find(|b| **b != version) else { return };
-        let (w, b, key) =
-            (self.writer(version), self.writer(*other), self.graph.problem.versions[version as usize].key);
-        let mut read = false;
+    /// The last version of a chain that cannot come after this one comes before it, and so do its readers.
+    fn overwritten(&self, clocks: &Clocks, version: u32, group: &(u32, u32, u32), derived: &mut Vec<(Edge, u32)>) {
+        let (layout, chain, b) = (self.layout, self.versions(group), self.writer(version));
+        let key = self.problem.versions[version as usize].key;
+        let before = |w: &u32| *w != version && clocks.reaches(self.ends(*w).1, layout.commit(b));
+        let Some(last) = chain.partition_point(before).checked_sub(1).map(|last| chain[last]) else { return };
+        let (w, mut read) = (self.writer(last), false);
         if layout.form != Form::Parallel {
-            for r in self.graph.problem.readers(version).iter().filter(|r| **r != b) {
+            for r in self.problem.readers(last).iter().filter(|r| **r != b) {
                 read = true;
-                if !self.clocks.reaches(layout.start(*r), layout.commit(b)) {
+                if !clocks.reaches(layout.start(*r), layout.commit(b)) {
                     derived.push((Edge::new(EdgeKind::Rw, *r, b, key), w));
                 }
             }
         }
         // From a commit to a commit, the way by a reader is as good.
         let told = read && layout.form.ignores_unread();
-        if !told && !self.clocks.reaches(commit, layout.head(b)) {
+        if !told && !clocks.reaches(layout.commit(w), layout.head(b)) {
             derived.push((Edge::new(EdgeKind::Ww, w, b, key), NOBODY));
         }
     }
 
     /// The last version of a chain in the past of a reader comes before what was read.
-    fn before(&self, version: u32, chain: &[u32], derived: &mut Vec<(Edge, u32)>) {
-        let (layout, w) = (self.graph.layout, self.writer(version));
-        let key = self.graph.problem.versions[version as usize].key;
-        for r in self.graph.problem.readers(version) {
-            let start = layout.start(*r);
-            let seen = |b: &u32| self.writer(*b) != *r && self.clocks.reaches(self.ends(*b).0, start);
-            let last = chain.partition_point(seen);
-            let Some(other) = last.checked_sub(1).map(|last| chain[last]).filter(|other| *other != version) else {
-                continue;
-            };
-            let b = self.writer(other);
-            if w == self.graph.problem.root() {
-                derived.push((Edge::new(EdgeKind::Rw, *r, b, key), w));
-            } else if !self.clocks.reaches(layout.commit(b), layout.head(w)) {
-                derived.push((Edge::new(EdgeKind::Ww, b, w, key), *r));
-            }
+    fn seen(&self, clocks: &Clocks, version: u32, r: u32, group: &(u32, u32, u32), derived: &mut Vec<(Edge, u32)>) {
+        let (layout, chain, w) = (self.layout, self.versions(group), self.writer(version));
+        let key = self.problem.versions[version as usize].key;
+        let seen = |b: &u32| self.writer(*b) != r && clocks.reaches(self.ends(*b).0, layout.start(r));
+        let last = chain.partition_point(seen).checked_sub(1).map(|last| chain[last]);
+        let Some(b) = last.filter(|last| *last != version).map(|last| self.writer(last)) else { return };
+        if w == self.problem.root() {
+            derived.push((Edge::new(EdgeKind::Rw, r, b, key), w));
+        } else if !clocks.reaches(layout.commit(b), layout.head(w)) {
+            derived.push((Edge::new(EdgeKind::Ww, b, w, key), r));
         }
     }
 }

@@ -8,7 +8,7 @@
 //! costs versions times chains, not pairs of versions. This is the pruning of PolySI (Huang et al. 2023) without its n² matrix.
 
 use std::cmp::Reverse;
-use std::collections::{BTreeMap, BinaryHeap};
+use std::collections::{BTreeMap, BinaryHeap, HashMap, VecDeque};
 
 use super::clocks::{Chains, Clocks};
 use super::form::{Form, Layout};
@@ -21,6 +21,9 @@ use crate::txn::graph::{Adjacency, Edge, EdgeKind, components};
 const CLOCKS: usize = 1 << 28;
 /// Rounds, at most.
 const ROUNDS: usize = 1000;
+/// Edges from which a shortest cycle is searched in each part of the graph that has one, and parts that are looked at.
+const ROOTS: usize = 32;
+const PARTS: usize = 256;
 
 /// Why an edge must be there.
 #[derive(Clone, Copy, Debug)]
@@ -54,6 +57,8 @@ pub struct Contradiction {
     pub walk: Vec<u32>,
     /// Of *parallel*: the anti-dependency that closes it.
     pub closing: Option<Edge>,
+    /// Edges of further contradictions.
+    pub others: Vec<u32>,
 }
 
 impl Contradiction {
@@ -105,20 +110,19 @@ impl<'a> Graph<'a> {
                 chains.count
             ));
         }
-        let by_chain = self.by_chain(&chains);
-        let (mut graph, mut order) = (graph, order);
+        let rules = Rules::new(self.problem, self.layout, &chains);
+        let (mut graph, mut order, mut before) = (graph, order, None);
         for _ in 0..ROUNDS {
             if let Some(reason) = limit.exceeded() {
                 return Saturated::GaveUp(reason.to_string());
             }
             let clocks = Clocks::new(&chains, self.layout, &graph, &order);
-            let rules = Rules { graph: self, clocks: &clocks, chains: &chains, by_chain: &by_chain };
-            let derived = match rules.derive() {
+            let derived = match rules.derive(&clocks, before.as_ref(), &self.barred) {
                 Ok(derived) => derived,
                 Err(missed) => return Saturated::Contradiction(self.skew(&graph, missed)),
             };
             if derived.is_empty() {
-                return Saturated::Open(rules.open());
+                return Saturated::Open(rules.open(&clocks));
             }
             let horizon = self.edges.len() as u32;
             for (edge, via) in derived {
@@ -130,6 +134,7 @@ impl<'a> Graph<'a> {
             if order.len() < self.layout.nodes() {
                 return Saturated::Contradiction(self.cycle(&graph));
             }
+            before = Some(clocks);
         }
         Saturated::GaveUp(format!("orders still followed from each other after {ROUNDS} rounds"))
     }
@@ -188,18 +193,6 @@ impl<'a> Graph<'a> {
         places
     }
 
-    /// The versions of every key, sorted by their writers' chains and places.
-    fn by_chain(&self, chains: &Chains) -> Vec<u32> {
-        let mut by_chain: Vec<u32> = (0..self.problem.versions.len() as u32).collect();
-        for (begin, end) in &self.problem.keys {
-            by_chain[*begin as usize..*end as usize].sort_unstable_by_key(|version| {
-                let writer = self.problem.versions[*version as usize].writer as usize;
-                (chains.chain[writer], chains.place[writer])
-            });
-        }
-        by_chain
-    }
-
     /// Some edges and all that prove them, each with the path that it follows from: empty if it was known.
     pub fn proof(&self, edges: Vec<u32>) -> BTreeMap<u32, Vec<u32>> {
         let mut graphs: BTreeMap<u32, Adjacency> = BTreeMap::new();
@@ -242,6 +235,26 @@ impl<'a> Graph<'a> {
         found.iter().map(|t| self.problem.members[*t as usize]).collect()
     }
 
+    /// Whether some edges, or what proves them, are of the order of a process.
+    pub fn blames_sessions(&self, edges: Vec<u32>) -> bool {
+        self.proof(edges).keys().any(|edge| self.is_session(&self.edges[*edge as usize]))
+    }
+
+    /// The edges of the order of processes at the transactions of some edges and of what proves them.
+    pub fn sessions_near(&self, edges: impl Iterator<Item = u32>) -> Vec<(u32, u32)> {
+        let mut near = vec![false; self.layout.count as usize + self.layout.instants as usize];
+        for edge in self.proof(edges.collect()).keys() {
+            let Edge { from, to, .. } = self.edges[*edge as usize];
+            (near[from as usize], near[to as usize]) = (true, true);
+        }
+        let sessions = self.edges[..self.known].iter().filter(|edge| self.is_session(edge));
+        sessions.filter(|edge| near[edge.from as usize] || near[edge.to as usize]).map(|e| (e.from, e.to)).collect()
+    }
+
+    fn is_session(&self, edge: &Edge) -> bool {
+        edge.kind() == EdgeKind::So && edge.from != self.problem.root()
+    }
+
     /// Between which nodes there is a path that proves an edge.
     fn ground(&self, edge: &Edge, via: u32) -> (u32, u32) {
         let layout = &self.layout;
@@ -255,66 +268,63 @@ impl<'a> Graph<'a> {
     /// The way back from an anti-dependency's writer to its reader, which it closes.
     fn skew(&self, graph: &Adjacency, closing: Edge) -> Contradiction {
         let way = path(graph, self.layout.commit(closing.to), self.layout.start(closing.from));
-        Contradiction { walk: way.unwrap_or_default(), closing: Some(closing) }
+        Contradiction { walk: way.unwrap_or_default(), closing: Some(closing), others: Vec::new() }
     }
 
-    /// A short cycle, known to be there.
+    /// A short cycle, known to be there; and of every other part that has one, the edges of one too.
     fn cycle(&self, graph: &Adjacency) -> Contradiction {
         let component = components(graph);
-        let inside = |edge: &Edge| {
-            let (from, to) = self.layout.ends(edge);
-            component[from as usize] == component[to as usize]
+        let part = |edge: &u32| {
+            let (from, to) = self.layout.ends(&self.edges[*edge as usize]);
+            let (from, to) = (component[from as usize], component[to as usize]);
+            (from == to).then_some(from)
         };
-        let all: Vec<&Edge> = self.edges.iter().filter(|edge| inside(edge)).collect();
-        let mut best: Option<Vec<u32>> = None;
-        for root in all.iter().step_by(all.len().div_ceil(64).max(1)) {
-            let (_, to) = self.layout.ends(root);
-            let walk = self.closed_walk(graph, to);
-            if walk.as_ref().is_some_and(|walk| best.as_ref().is_none_or(|best| walk.len() < best.len())) {
-                best = walk;
-            }
-        }
-        Contradiction { walk: best.unwrap_or_default(), closing: None }
-    }
-
-    /// The edges of a shortest walk from a node back to it.
-    fn closed_walk(&self, graph: &Adjacency, node: u32) -> Option<Vec<u32>> {
-        let mut best: Option<Vec<u32>> = None;
-        for at in graph.range(node) {
-            let (to, edge) = graph.at(at);
-            if let Some(mut walk) = path(graph, to, node) {
-                walk.insert(0, edge);
-                if best.as_ref().is_none_or(|best| walk.len() < best.len()) {
-                    best = Some(walk);
-                }
-            }
-        }
-        best.map(|walk| walk.into_iter().filter(|edge| (*edge as usize) < self.edges.len()).collect())
+        let mut inside: Vec<(u32, u32)> =
+            (0..self.edges.len() as u32).filter_map(|edge| part(&edge).map(|part| (part, edge))).collect();
+        inside.sort_unstable();
+        let shortest = |edges: &[(u32, u32)]| {
+            let roots = edges.iter().step_by(edges.len().div_ceil(ROOTS)).map(|(part, edge)| {
+                let (_, to) = self.layout.ends(&self.edges[*edge as usize]);
+                path_inside(graph, to, to, |node| component[node as usize] == *part)
+            });
+            roots.flatten().min_by_key(Vec::len)
+        };
+        let walks = inside.chunk_by(|a, b| a.0 == b.0).take(PARTS).filter_map(shortest);
+        let mut walks: Vec<Vec<u32>> = walks.collect();
+        walks.iter_mut().for_each(|walk| walk.retain(|edge| (*edge as usize) < self.edges.len()));
+        walks.sort_by_key(Vec::len);
+        let others = walks.iter().skip(1).flatten().copied().collect();
+        Contradiction { walk: walks.into_iter().next().unwrap_or_default(), closing: None, others }
     }
 }
 
-/// The edges of a shortest path.
+/// The edges of a shortest walk of at least one edge.
 pub fn path(graph: &Adjacency, from: u32, to: u32) -> Option<Vec<u32>> {
-    let mut came: std::collections::HashMap<u32, (u32, u32)> = std::collections::HashMap::new();
-    let mut queue = std::collections::VecDeque::from([from]);
+    path_inside(graph, from, to, |_| true)
+}
+
+fn path_inside(graph: &Adjacency, from: u32, to: u32, inside: impl Fn(u32) -> bool) -> Option<Vec<u32>> {
+    let mut came: HashMap<u32, (u32, u32)> = HashMap::new();
+    let mut queue = VecDeque::from([from]);
     while let Some(node) = queue.pop_front() {
-        if node == to {
-            let (mut path, mut at) = (Vec::new(), to);
-            while at != from {
-                let (before, edge) = came[&at];
-                path.push(edge);
-                at = before;
-            }
-            path.reverse();
-            return Some(path);
-        }
         for (target, edge) in graph.range(node).map(|at| graph.at(at)) {
-            if target != from {
-                came.entry(target).or_insert_with(|| {
-                    queue.push_back(target);
-                    (node, edge)
-                });
+            if !inside(target) || came.contains_key(&target) {
+                continue;
             }
+            came.insert(target, (node, edge));
+            if target == to {
+                let (mut path, mut at) = (Vec::new(), to);
+                loop {
+                    let (before, edge) = came[&at];
+                    path.push(edge);
+                    at = before;
+                    if at == from {
+                        path.reverse();
+                        return Some(path);
+                    }
+                }
+            }
+            queue.push_back(target);
         }
     }
     None

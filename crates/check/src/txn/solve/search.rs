@@ -26,6 +26,8 @@ pub enum Searched {
         edges: Vec<u32>,
         /// Transactions whose order was tried both ways.
         pairs: Vec<(u32, u32)>,
+        /// Places of the edges of further contradictions.
+        others: Vec<u32>,
     },
     /// It was given up, for this reason.
     GaveUp(String),
@@ -251,6 +253,7 @@ impl<'a> Search<'a> {
         Searched::None {
             edges: used(&self.used_edges).into_iter().map(|edge| edge as u32).collect(),
             pairs: used(&self.used_pairs).into_iter().map(|pair| self.pairs[pair]).collect(),
+            others: Vec::new(),
         }
     }
 }
