@@ -1,15 +1,31 @@
 //! Why a history whose versions have no known order breaks a level: what is told, and that it stands alone.
 
-use check::txn::check_transactions;
+use base::{Rng, Seed};
+use check::txn::solve::form::Form;
+use check::txn::solve::{Data, Effort, decide};
+use check::txn::{LEVELS, Level, Variant, check_transactions, register};
 use expect_test::{Expect, expect};
-use history::txn::notation;
+use history::Outcome;
+use history::txn::{INITIAL, Kind, Transactions, UNREAD, notation};
+use testkit::brute_txn::{Keep, Shape, parallel, random_transactions, serializable, snapshot};
+
+const BLIND: Shape = Shape {
+    transactions: 4,
+    ops: 3,
+    keys: 2,
+    processes: 3,
+    lists: false,
+    read_before_write: false,
+    pending: 0.15,
+    lies: 0.25,
+};
 
 /// The anomalies that a level forbids, in words.
 fn tells(drawing: &str, level: &str, expected: &Expect) {
     let history = notation(drawing);
     let report = check_transactions(&history);
     let mut told = format!("{level}: {}\n", report.verdict(level));
-    let level = check::txn::Level::find(level).expect("a level");
+    let level = Level::find(level).expect("a level");
     for anomaly in report.anomalies.iter().filter(|found| level.forbids(found.class, found.variant)) {
         told += &format!("{}\n", anomaly.name());
         anomaly.story.iter().for_each(|line| told += &format!("  {line}\n"));
@@ -170,4 +186,58 @@ fn writers_of_one_key_that_overlap() {
               so T1 before T0 before T1: no order is left
         "#]],
     );
+}
+
+/// What a search says cannot be ordered cannot, and nothing of it can be left out: by the definitions, with everything else gone.
+#[test]
+fn witnesses_of_blind_writes_stand_alone_and_are_minimal() {
+    let mut seen = 0;
+    for round in 0..3_000 {
+        let history = random_transactions(&mut Rng::new(Seed(7).derive("witnesses").nth(round)), BLIND);
+        let (facts, reads) = register::facts(&history);
+        if !facts.counts.is_empty() {
+            continue;
+        }
+        let data = Data::of_registers(&facts, &reads);
+        let levels: Vec<&'static Level> = LEVELS.iter().collect();
+        let effort = Effort { steps: 1_000_000, ..Effort::default() };
+        for (form, variant, witness) in decide(&history, &data, &levels, &effort).broken {
+            seen += 1;
+            let holds = |members: &[u32]| form_holds(&alone(&history, members), form, variant);
+            assert!(!holds(&witness.transactions), "{form:?} {variant:?}, round {round}");
+            for left_out in &witness.transactions {
+                let rest: Vec<u32> = witness.transactions.iter().copied().filter(|t| t != left_out).collect();
+                assert!(holds(&rest), "{form:?} {variant:?} without T{left_out}, round {round}");
+            }
+        }
+    }
+    assert!(seen > 500, "{seen} witnesses");
+}
+
+fn form_holds(history: &Transactions, form: Form, variant: Variant) -> bool {
+    let keep = [Keep::Nothing, Keep::Sessions, Keep::RealTime][variant as usize];
+    match form {
+        Form::Serial => serializable(history, keep),
+        Form::Snapshot => snapshot(history, keep, true),
+        Form::Prefix => snapshot(history, keep, false),
+        Form::Parallel => parallel(history, keep),
+    }
+}
+
+/// The history without the other transactions, and without the reads of what they wrote.
+fn alone(history: &Transactions, members: &[u32]) -> Transactions {
+    let mut alone = history.clone();
+    let mut gone = vec![true; history.sizes().1];
+    for t in members {
+        history.ops(*t).iter().filter(|op| op.kind == Kind::Write).for_each(|op| gone[op.value as usize] = false);
+    }
+    for op in alone.ops.iter_mut().filter(|op| op.kind == Kind::Read && op.value < INITIAL) {
+        if gone[op.value as usize] {
+            op.value = UNREAD;
+        }
+    }
+    for t in (0..history.len()).filter(|t| !members.contains(&(*t as u32))) {
+        alone.outcome[t] = Outcome::Fail;
+    }
+    alone
 }
