@@ -128,7 +128,7 @@ fn with_failures(rng: &mut Rng, mut history: Objects) -> Objects {
 }
 
 fn agrees(name: &str, rule: Rule, actions: &'static [Action], earliest: fn(&Objects) -> bool, unit: bool) {
-    let base = ObjectMix { rule, actions, operations: 9, unique: true, pending: 0.0, lies: 0.12 };
+    let base = ObjectMix { rule, actions, operations: 9, unique: true, pending: 0.0, lies: 0.12, sequential: false };
     let mixes = [base, ObjectMix { pending: 0.25, ..base }, ObjectMix { unique: false, pending: 0.2, ..base }];
     for (i, mix) in mixes.into_iter().enumerate() {
         let mut rng = Rng::new(Seed(i as u64).derive("stream").derive(name));
