@@ -3,14 +3,16 @@
 //! - One file each: [`sequential`] (and its exact search, [`interleaving`]), [`causal`] (and causal convergence), [`memory`] (causal memory), [`pram`];
 //!   the session guarantees ([`guarantees`] is what they share): [`read_your_writes`], [`monotonic_reads`], [`monotonic_writes`],
 //!   [`writes_follow_reads`].
+//! - By time and in the end: [`staleness`](mod@staleness) (a number), [`convergence`].
 //! - [`sessions`]: a history as these models see it; [`settle`]: where it is not certain whose value was seen.
 //! - [`clocks`], [`overwritten`], [`saturate`]: who comes before whom, and what follows from that.
 //! - [`shrink`]: the smallest witness; [`story`]: how it is told and drawn.
 //!
-//! What is linearizable keeps all of them, so that question is asked first: it is the cheapest.
+//! [`MAP`] says which implies which. What is linearizable keeps all of them, so that question is asked first: it is the cheapest.
 
 mod causal;
 mod clocks;
+mod convergence;
 mod guarantees;
 mod interleaving;
 mod memory;
@@ -24,16 +26,19 @@ mod sequential;
 mod sessions;
 mod settle;
 mod shrink;
+mod staleness;
 mod story;
 mod writes_follow_reads;
 
 pub use causal::{CAUSAL, CAUSAL_CONVERGENCE};
+pub use convergence::CONVERGENCE;
 pub use memory::CAUSAL_MEMORY;
 pub use monotonic_reads::MONOTONIC_READS;
 pub use monotonic_writes::MONOTONIC_WRITES;
 pub use pram::PRAM;
 pub use read_your_writes::READ_YOUR_WRITES;
 pub use sequential::SEQUENTIAL;
+pub use staleness::{BOUNDED_STALENESS, Bound, Staleness, bound, staleness};
 pub use writes_follow_reads::WRITES_FOLLOW_READS;
 
 use history::{History, Outcome};
@@ -45,6 +50,25 @@ use crate::verdict::Verdict;
 
 use sessions::Sessions;
 use settle::{Refute, Settled, settle};
+
+/// Which model implies which directly, stronger first: every history of the one is a history of the other.
+pub static MAP: &[(&str, &str)] = &[
+    ("linearizable", "sequential"),
+    ("sequential", "causal-convergence"),
+    ("sequential", "causal-memory"),
+    ("causal-convergence", "causal"),
+    ("causal-convergence", "monotonic-writes"),
+    ("causal-convergence", "writes-follow-reads"),
+    ("causal-memory", "causal"),
+    ("causal-memory", "pram"),
+    ("causal-memory", "writes-follow-reads"),
+    ("causal", "read-your-writes"),
+    ("pram", "read-your-writes"),
+    ("pram", "monotonic-writes"),
+    ("monotonic-writes", "monotonic-reads"),
+    ("writes-follow-reads", "monotonic-reads"),
+    ("linearizable", "bounded-staleness"),
+];
 
 /// Effort while shrinking: what is hard to decide stays.
 const SMALL: usize = 20_000;

@@ -26,6 +26,8 @@ pub static MODELS: &[&Model] = &[
     &consistency::MONOTONIC_READS,
     &consistency::MONOTONIC_WRITES,
     &consistency::WRITES_FOLLOW_READS,
+    &consistency::BOUNDED_STALENESS,
+    &consistency::CONVERGENCE,
 ];
 
 /// Their names, in the same order.
@@ -67,6 +69,8 @@ pub struct Options {
     pub anomalies: usize,
     /// Give up an exact search of one key after so many configurations.
     pub budget: usize,
+    /// The bounds of bounded staleness.
+    pub staleness: consistency::Bound,
     /// Stops the check from outside, with verdict `unknown`.
     pub limit: Limit,
 }
@@ -79,6 +83,7 @@ impl Default for Options {
             certificate: false,
             anomalies: 8,
             budget: 2_000_000,
+            staleness: consistency::Bound::default(),
             limit: Limit::default(),
         }
     }

@@ -125,3 +125,231 @@ fn agrees_with_brute_force() {
 fn accept_agrees_on_a_million_histories_a_model() {
     PAIRS.iter().for_each(|pair| fuzz(*pair, 150_000));
 }
+
+/// The least slack of reads that makes a history linearizable, by trying one after the other.
+fn least_slack(operations: &[Operation]) -> Option<u64> {
+    (0..80).find(|slack| {
+        let mut shifted = operations.to_vec();
+        for op in shifted.iter_mut().filter(|op| op.request.function == history::Function::Read) {
+            op.sent = base::Time(op.sent.0.saturating_sub(*slack));
+        }
+        testkit::brute::linearizable(&shifted)
+    })
+}
+
+/// The most writes that a read certainly missed, pair by pair.
+fn most_missed(operations: &[Operation]) -> u64 {
+    let value =
+        |op: &Operation| if op.request.function.is_mutation() { op.request.argument } else { op.completion.result };
+    let ok = |op: &&Operation| op.completion.outcome == history::Outcome::Ok;
+    let missed = |read: &Operation| {
+        let on_it = operations.iter().filter(ok).filter(|op| op.request.key == read.request.key);
+        let seen = on_it.clone().filter(|op| value(op) == value(read)).map(|op| op.done.0).min();
+        let seen = if value(read) == NIL { 0 } else { seen.unwrap_or(u64::MAX) };
+        let newer = |op: &&Operation| op.request.function.is_mutation() && op.sent.0 > seen && op.done < read.sent;
+        on_it.filter(newer).count() as u64
+    };
+    operations.iter().filter(ok).filter(|op| !op.request.function.is_mutation()).map(missed).max().unwrap_or(0)
+}
+
+#[test]
+fn staleness_is_the_least_slack_of_reads() {
+    let mixes = [Sessions { lies: 0.0, ..BASE }, Sessions { keys: 1, pending: 0.1, delivery: 0.2, ..BASE }];
+    let mut stale = 0;
+    for (i, mix) in mixes.into_iter().enumerate() {
+        let mut rng = Rng::new(Seed(i as u64).derive("staleness"));
+        for _ in 0..5_000 {
+            let mut operations = random_sessions(&mut rng, mix);
+            // Nothing happens at instant 0, before which reads cannot be moved.
+            operations.iter_mut().for_each(|op| {
+                op.sent = base::Time(op.sent.0 + 100);
+                op.done = base::Time(op.done.0.saturating_add(100));
+            });
+            let found = check::consistency::staleness(&History::from_operations(operations.clone()));
+            let expected = least_slack(&operations);
+            assert_eq!(found.as_ref().ok().map(|found| found.time_ns), expected, "{}{found:?}", show(&operations));
+            if let Some(found) = found.ok().filter(|found| found.time_ns > 0) {
+                stale += 1;
+                assert_eq!(found.versions, most_missed(&operations), "{}", show(&operations));
+            }
+        }
+    }
+    assert!(stale > 1_000, "only {stale} histories were stale");
+}
+
+/// Whether all final reads agree on a last write, pair by pair; `None` without final reads.
+fn converged(operations: &[Operation]) -> Option<bool> {
+    use history::Outcome;
+    let of_key = |key: u32| operations.iter().filter(move |op| op.request.key == key);
+    let mutations = |key: u32| of_key(key).filter(|op| op.request.function.is_mutation());
+    let acknowledged = |key: u32| mutations(key).filter(|op| op.completion.outcome == Outcome::Ok);
+    let is_final = |op: &&Operation| {
+        !op.request.function.is_mutation() && acknowledged(op.request.key).all(|write| write.done <= op.sent)
+    };
+    let finals: Vec<&Operation> = operations.iter().filter(is_final).collect();
+    let makers = |read: &Operation| {
+        let value = read.completion.result;
+        let fits = move |op: &&Operation| op.request.argument == value && op.completion.outcome != Outcome::Fail;
+        mutations(read.request.key).filter(fits).collect::<Vec<_>>()
+    };
+    let may_land = |read: &Operation| makers(read).iter().any(|write| write.completion.outcome == Outcome::Info);
+    let good = |read: &&Operation| {
+        let makers = makers(read);
+        let made = makers.iter().map(|write| write.done.0).max();
+        let replaced = acknowledged(read.request.key).any(|write| made.is_none_or(|made| write.sent.0 > made));
+        (read.completion.result == NIL || made.is_some()) && (may_land(read) || !replaced)
+    };
+    let agree = |a: &Operation, b: &Operation| {
+        a.request.key != b.request.key || may_land(a) || may_land(b) || a.completion.result == b.completion.result
+    };
+    let all_agree = finals.iter().all(|a| finals.iter().all(|b| agree(a, b)));
+    (!finals.is_empty()).then(|| finals.iter().all(good) && all_agree)
+}
+
+#[test]
+fn convergence_is_agreement_on_a_last_write() {
+    let model = Model::find("eventual-convergence").expect("the model exists");
+    let mut seen = [0; 3];
+    for (i, mix) in mixes().into_iter().filter(|mix| mix.unique && mix.cas == 0.0).enumerate() {
+        let mut rng = Rng::new(Seed(i as u64).derive("convergence"));
+        for _ in 0..5_000 {
+            let operations = random_sessions(&mut rng, mix);
+            let verdict = check(&History::from_operations(operations.clone()), model, &Options::default()).verdict;
+            let expected = converged(&operations);
+            let agrees = match &verdict {
+                Verdict::Valid => expected == Some(true),
+                Verdict::Invalid => expected == Some(false),
+                Verdict::Unknown { .. } => expected.is_none(),
+            };
+            assert!(agrees, "{verdict} {expected:?}\n{}", show(&operations));
+            seen[expected.map_or(2, usize::from)] += 1;
+        }
+    }
+    assert!(seen.iter().all(|count| *count > 500), "{seen:?}");
+}
+
+/// Every implication of the map on random histories; and some history shows that it is not an equivalence.
+#[test]
+fn stronger_models_imply_weaker_ones() {
+    for (strong, weak) in check::consistency::MAP {
+        let [strong, weak] = [strong, weak].map(|name| Model::find(name).expect("the model exists"));
+        let mut apart = 0;
+        for (i, mix) in mixes().into_iter().enumerate() {
+            let mut rng = Rng::new(Seed(i as u64).derive("map"));
+            for _ in 0..400 {
+                let mix = Sessions { operations: 14, in_order: i % 2 == 0, ..mix };
+                let history = History::from_operations(random_sessions(&mut rng, mix));
+                let [a, b] = [strong, weak].map(|model| check(&history, model, &Options::default()).verdict);
+                let holds = a != Verdict::Valid || b == Verdict::Valid;
+                assert!(holds, "{} but not {}\n{}", strong.name, weak.name, show(&history.iter().collect::<Vec<_>>()));
+                apart += usize::from(a == Verdict::Invalid && b == Verdict::Valid);
+            }
+        }
+        assert!(apart > 0 || weak.name == "bounded-staleness", "{} is never more than {}", strong.name, weak.name);
+    }
+}
+
+/// A violation in words, and the models that it breaks.
+const PLANTED: &[(&str, &[&str])] = &[
+    (
+        "p900: [w x=1]         [r y=nil]
+         p901:         [w y=2]           [r x=nil]",
+        &["linearizable", "sequential"],
+    ),
+    (
+        "p900: [w x=1]         [r x=2]
+         p901:         [w x=2]           [r x=1]",
+        &["linearizable", "sequential", "causal-convergence"],
+    ),
+    (
+        "p900: [w z=1] [w x=2] [w y=3]
+         p901: [w x=4]                  [r z=nil] [r y=3] [r x=4]",
+        &["linearizable", "sequential", "causal-memory", "pram"],
+    ),
+    (
+        "p900: [w x=1]
+         p901:         [r x=1] [w y=2]
+         p902:                         [r y=2] [r x=nil]",
+        &["linearizable", "sequential", "causal-convergence", "causal-memory", "causal", "writes-follow-reads"],
+    ),
+    (
+        "p900: [w x=1] [w y=2]
+         p901:                 [r y=2] [r x=nil]",
+        &["linearizable", "sequential", "causal-convergence", "causal-memory", "causal", "pram", "monotonic-writes"],
+    ),
+    (
+        "p900: [w x=1] [r x=nil]",
+        &["linearizable", "sequential", "causal-convergence", "causal-memory", "causal", "pram", "read-your-writes"],
+    ),
+    (
+        "p900: [w x=1]
+         p901: [w x=2]
+         p902:         [r x=1] [r x=2] [r x=1]",
+        &[
+            "linearizable",
+            "sequential",
+            "causal-convergence",
+            "causal-memory",
+            "pram",
+            "monotonic-reads",
+            "monotonic-writes",
+            "writes-follow-reads",
+        ],
+    ),
+];
+
+/// Registers that everybody uses one operation after another, so that every model holds.
+fn large(operations: u64) -> Vec<Operation> {
+    let mix = Sessions { operations: 2, processes: 1, keys: 5, lies: 0.0, ..BASE };
+    let mut rng = Rng::new(Seed(1).derive("large"));
+    let mut held = [NIL; 5];
+    (0..operations)
+        .map(|i| {
+            let mut op = random_sessions(&mut rng, mix)[0];
+            let key = rng.below(5) as u32;
+            op.request.key = key;
+            (op.sent, op.done) = (base::Time(i * 10 + 1), base::Time(i * 10 + 5));
+            op.process = base::ProcessId(rng.below(30) as u32);
+            op.completion = history::Completion::ok(NIL);
+            if op.request.function.is_mutation() {
+                op.request.argument = 1_000 + i;
+                held[key as usize] = 1_000 + i;
+            } else {
+                op.completion.result = held[key as usize];
+            }
+            op
+        })
+        .collect()
+}
+
+#[test]
+fn what_is_planted_into_a_large_history_is_found_and_nothing_else() {
+    let large = large(10_000);
+    for (drawing, breaks) in PLANTED {
+        let mut operations = large.clone();
+        operations.extend(testkit::timeline(drawing).iter().map(|mut op| {
+            op.request.key += 5;
+            op.sent = base::Time(op.sent.0 / 1_000_000 + 50_000);
+            op.done = base::Time(op.done.0 / 1_000_000 + 50_000);
+            op
+        }));
+        let history = History::from_operations(operations);
+        for (name, _) in PAIRS {
+            let report = check(&history, Model::find(name).expect("the model exists"), &Options::default());
+            let expected = if breaks.contains(name) { Verdict::Invalid } else { Verdict::Valid };
+            assert_eq!(report.verdict, expected, "{name}\n{drawing}");
+            for anomaly in &report.anomalies {
+                assert!(
+                    anomaly.operations.len() <= drawing.matches('[').count(),
+                    "{name}: {}",
+                    show(&anomaly.operations)
+                );
+                assert!(
+                    anomaly.operations.iter().all(|op| op.process.0 >= 900),
+                    "{name}: {}",
+                    show(&anomaly.operations)
+                );
+            }
+        }
+    }
+}

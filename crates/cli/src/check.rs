@@ -112,8 +112,11 @@ impl Wanted {
         let history = History::open(path).map_err(|error| history_failed(&error))?;
         judging(history.len());
         let own_run = matches!(history.origin, Origin::Records(_));
+        let staleness = ::check::consistency::bound(&self.question.settings);
+        let staleness = staleness.map_err(|message| told(path, Exit::Usage, &message))?;
         let start = Instant::now();
-        let report = ::check::check(&history, model, &Options { own_run, ..self.question.options.clone() });
+        let options = Options { own_run, staleness, ..self.question.options.clone() };
+        let report = ::check::check(&history, model, &options);
         Ok(Judged { path: path.to_path_buf(), report, seconds: start.elapsed().as_secs_f64(), skipped: None })
     }
 

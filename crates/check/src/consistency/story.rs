@@ -118,6 +118,33 @@ pub(super) fn anomaly(history: &History, refutation: &Refutation, indices: &[u32
     Anomaly { kind, title, story, operations, indices: indices.to_vec(), drawing }
 }
 
+/// An anomaly of these operations (places in the history) that one sentence explains; `{0}`, `{1}`, ... in it stand for those named.
+pub(super) fn plain(
+    history: &History,
+    kind: AnomalyKind,
+    title: &str,
+    told: &str,
+    named: &[usize],
+    operations: impl IntoIterator<Item = usize>,
+) -> Anomaly {
+    let mut indices: Vec<u32> = operations.into_iter().map(|i| i as u32).collect();
+    indices.sort_unstable();
+    indices.dedup();
+    let operations: Vec<Operation> = indices.iter().map(|&i| history.operations.get(i as usize)).collect();
+    let teller = Teller { history, operations: &operations, keyed: false };
+    let mut story = teller.sessions();
+    let mut sentence = told.to_string();
+    for (place, i) in named.iter().enumerate() {
+        let op = indices.binary_search(&(*i as u32)).unwrap_or(usize::MAX);
+        sentence = sentence.replace(&format!("{{{place}}}"), &teller.name(op as u32));
+    }
+    story.push(sentence);
+    let key = operations.first().map_or(0, |op| op.request.key);
+    let title = format!("{title}, key {}", history.key_name(key));
+    let drawing = Some(crate::picture::with_arrows(&title, &operations, &[]));
+    Anomaly { kind, title, story, operations, indices, drawing }
+}
+
 struct Teller<'a> {
     history: &'a History,
     operations: &'a [Operation],
@@ -179,12 +206,11 @@ impl Teller<'_> {
             text = text.replace(&format!("{{{i}}}"), &self.name(*op));
         }
         let path: Vec<String> = argument.path.iter().map(|op| self.name(*op)).collect();
-        let text = if path.len() > 2 && argument.path != argument.ops {
+        if path.len() > 2 && argument.path != argument.ops {
             text.replace("{path}", &path.join(" → "))
         } else {
             text.replace(" ({path})", "").replace(": {path}", "").replace("{path}", &path.join(" → "))
-        };
-        text
+        }
     }
 
     /// The steps of the contradiction that lead from one process to another.

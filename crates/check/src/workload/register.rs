@@ -4,7 +4,8 @@ use history::event::Events;
 use history::register::from_events;
 
 use super::{Question, Refusal, Workload};
-use crate::model::{LINEARIZABLE, Model, NAMES, check};
+use crate::consistency::bound;
+use crate::model::{LINEARIZABLE, Model, NAMES, Options, check};
 use crate::report::Report;
 
 pub(super) static REGISTER: Workload = Workload {
@@ -12,7 +13,7 @@ pub(super) static REGISTER: Workload = Workload {
     aliases: &[],
     summary: "`read` and `write` of one value, or of one for each key",
     models: NAMES,
-    settings: &[],
+    settings: STALENESS,
     decide,
 };
 
@@ -21,12 +22,19 @@ pub(super) static CAS_REGISTER: Workload = Workload {
     aliases: &[],
     summary: "registers with `cas` of `[old new]`",
     models: NAMES,
-    settings: &[],
+    settings: STALENESS,
     decide,
 };
+
+/// What bounded staleness can be told.
+const STALENESS: &[(&str, &str)] = &[
+    ("max-staleness", "for `bounded-staleness`: how old a read may be, as `250ms`"),
+    ("max-versions", "for `bounded-staleness`: how many writes a read may have missed"),
+];
 
 fn decide(events: &Events, model: &str, question: &Question) -> Result<Report, Refusal> {
     let history = from_events(events)?;
     let model = Model::find(model).unwrap_or(&LINEARIZABLE);
-    Ok(check(&history, model, &question.options))
+    let staleness = bound(&question.settings).map_err(Refusal::Unsupported)?;
+    Ok(check(&history, model, &Options { staleness, ..question.options.clone() }))
 }
