@@ -109,7 +109,10 @@ impl Wanted {
         let Some(model) = Model::find(name) else {
             return Err(told(path, Exit::Usage, &format!("registers cannot be held against `{name}`")));
         };
-        let history = History::open(path).map_err(|error| history_failed(&error))?;
+        let read =
+            if self.import.lenient { History::open_lenient(path) } else { History::open(path).map(|h| (h, None)) };
+        let (history, skipped) = read.map_err(|error| history_failed(&error))?;
+        let skipped = skipped.map(|(count, first)| (count, first.to_string()));
         judging(history.len());
         let own_run = matches!(history.origin, Origin::Records(_));
         let staleness = ::check::consistency::bound(&self.question.settings);
@@ -117,7 +120,7 @@ impl Wanted {
         let start = Instant::now();
         let options = Options { own_run, staleness, ..self.question.options.clone() };
         let report = ::check::check(&history, model, &options);
-        Ok(Judged { path: path.to_path_buf(), report, seconds: start.elapsed().as_secs_f64(), skipped: None })
+        Ok(Judged { path: path.to_path_buf(), report, seconds: start.elapsed().as_secs_f64(), skipped })
     }
 
     fn judge_import(&self, path: &Path, judging: &dyn Fn(usize)) -> Result<Judged, Exit> {

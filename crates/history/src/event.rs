@@ -12,7 +12,7 @@
 //! - The order of a process breaks at an unknown outcome: a process that goes on after `info` is a new [`Paired::session`].
 //! - Where events name no process, a completion belongs to the earliest open invocation that it fits.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::operation::Outcome;
 
@@ -355,6 +355,8 @@ struct Pairing<'a> {
     open: Slots,
     /// Open operations of nobody, by the number they borrow.
     nobody: BTreeMap<u32, u32>,
+    /// The processes that events name; found when the first operation of nobody begins.
+    named: Option<BTreeSet<u32>>,
     sessions: u32,
 }
 
@@ -398,6 +400,7 @@ impl<'a> Pairing<'a> {
             pairs: Vec::with_capacity(events.len() / 2),
             open: Slots::default(),
             nobody: BTreeMap::new(),
+            named: None,
             sessions: 0,
         }
     }
@@ -474,12 +477,11 @@ impl<'a> Pairing<'a> {
         *self.open.of(process) = IDLE;
     }
 
-    /// The first number that no open operation of nobody has.
-    fn first_free(&self) -> u32 {
-        (0..)
-            .zip(self.nobody.keys())
-            .find(|(number, taken)| number != *taken)
-            .map_or(self.nobody.len() as u32, |(n, _)| n)
+    /// The first number that no open operation of nobody and no named process has.
+    fn first_free(&mut self) -> u32 {
+        let rows = &self.events.rows;
+        let named = self.named.get_or_insert_with(|| rows.iter().map(|row| row.process).collect());
+        (0..NOBODY).find(|number| !self.nobody.contains_key(number) && !named.contains(number)).unwrap_or(0)
     }
 
     /// The earliest open operation of nobody with the same function and a value that may have become this one.

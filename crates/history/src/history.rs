@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use base::{NodeId, ProcessId, Time};
 
 use crate::error::OpenError;
-use crate::import;
+use crate::import::{self, Format, Problems};
 use crate::operation::{Completion, ErrorKind, Function, Operation, Outcome, Phase, Request};
 use crate::segment::{self, ClockDomain, Header};
 
@@ -56,18 +56,15 @@ impl History {
     /// Reads a run folder, its `history` folder, one segment of records, JSON Lines, or registers in any of the formats of
     /// [`import`]; which, is recognised by the content.
     pub fn open(path: impl AsRef<Path>) -> Result<History, OpenError> {
-        let path = path.as_ref();
-        let io = |source| OpenError::Io { path: path.to_owned(), source };
-        if fs::metadata(path).map_err(io)?.is_dir() {
-            let inner = path.join("history");
-            return read_records(if inner.is_dir() { &inner } else { path });
-        }
-        let mut start = [0; 8];
-        let length = File::open(path).and_then(|mut file| file.read(&mut start)).map_err(io)?;
-        if segment::looks_like_one(&start[..length]) {
-            return read_segments(&[path.to_owned()]);
-        }
-        read_text(path)
+        Ok(read(path.as_ref(), &mut Problems::new(false))?.0)
+    }
+
+    /// The same, but what is malformed in a text is skipped: how often, and the first mistake.
+    pub fn open_lenient(path: impl AsRef<Path>) -> Result<(History, Option<(usize, OpenError)>), OpenError> {
+        let mut problems = Problems::new(true);
+        let (history, format) = read(path.as_ref(), &mut problems)?;
+        let first = problems.first.map(|wrong| import::malformed(path.as_ref(), format, wrong));
+        Ok((history, first.map(|first| (problems.count, first))))
     }
 
     /// How many operations the system saw.
@@ -228,14 +225,28 @@ fn read_segments(paths: &[PathBuf]) -> Result<History, OpenError> {
     Ok(history)
 }
 
-fn read_text(path: &Path) -> Result<History, OpenError> {
+/// A history, and how it is written.
+fn read(path: &Path, problems: &mut Problems) -> Result<(History, Format), OpenError> {
+    let io = |source| OpenError::Io { path: path.to_owned(), source };
+    if fs::metadata(path).map_err(io)?.is_dir() {
+        let inner = path.join("history");
+        return Ok((read_records(if inner.is_dir() { &inner } else { path })?, Format::Records));
+    }
+    let mut start = [0; 8];
+    let length = File::open(path).and_then(|mut file| file.read(&mut start)).map_err(io)?;
+    if segment::looks_like_one(&start[..length]) {
+        return Ok((read_segments(&[path.to_owned()])?, Format::Records));
+    }
+    read_text(path, problems)
+}
+
+fn read_text(path: &Path, problems: &mut Problems) -> Result<(History, Format), OpenError> {
     let window = import::window_of(path)?;
     let format = import::recognise(path, &window, None)?;
-    let mut problems = import::Problems::new(false);
     let read = if format.has_events() {
-        import::read_with(window, format, &mut problems).and_then(|events| Ok(crate::register::from_events(&events)?))
+        import::read_events(window, format, problems).and_then(|events| Ok(crate::register::from_events(&events)?))
     } else {
-        crate::jsonl::read(window, &mut problems)
+        crate::jsonl::read(window, problems)
     };
-    read.map_err(|stop| import::stopped(path, format, stop))
+    Ok((read.map_err(|stop| import::stopped(path, format, stop))?, format))
 }

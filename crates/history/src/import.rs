@@ -54,11 +54,7 @@ pub fn open(path: &Path, options: &ImportOptions) -> Result<Import, OpenError> {
     let window = window_of(path)?;
     let format = recognise(path, &window, options.format)?;
     let mut problems = Problems::new(options.lenient);
-    let read = read_with(window, format, &mut problems);
-    let mut events = read.map_err(|stop| stopped(path, format, stop))?;
-    if options.lenient {
-        events.repair(|wrong| problems.note(wrong));
-    }
+    let events = read_events(window, format, &mut problems).map_err(|stop| stopped(path, format, stop))?;
     let first_skipped = problems.first.map(|wrong| malformed(path, format, wrong));
     Ok(Import { events, format, skipped: problems.count, first_skipped, path: path.to_owned() })
 }
@@ -89,8 +85,7 @@ pub fn read_stream(source: impl Read, format: Format, portion: usize) -> Result<
 /// Reads bytes of this format, and lets mistakes pass; how many they were.
 pub fn read_lenient(bytes: &[u8], format: Format) -> Result<(Events, usize), Wrong> {
     let mut problems = Problems::new(true);
-    let mut events = read_with(Window::open(bytes, PORTION).map_err(Stop::Io)?, format, &mut problems)?;
-    events.repair(|wrong| problems.note(wrong));
+    let events = read_events(Window::open(bytes, PORTION).map_err(Stop::Io)?, format, &mut problems)?;
     Ok((events, problems.count))
 }
 
@@ -107,7 +102,16 @@ pub(crate) fn recognise(path: &Path, window: &Window<'_>, asked: Option<Format>)
         .map_err(|message| OpenError::Unrecognised { path: path.to_owned(), message })
 }
 
-pub(crate) fn read_with(window: Window<'_>, format: Format, problems: &mut Problems) -> Result<Events, Stop> {
+/// Reads events; where mistakes are let pass, events that fit no other are mistakes too.
+pub(crate) fn read_events(window: Window<'_>, format: Format, problems: &mut Problems) -> Result<Events, Stop> {
+    let mut events = read_with(window, format, problems)?;
+    if problems.lenient {
+        events.repair(|wrong| problems.note(wrong));
+    }
+    Ok(events)
+}
+
+fn read_with(window: Window<'_>, format: Format, problems: &mut Problems) -> Result<Events, Stop> {
     match format {
         Format::JepsenEdn => jepsen::read(window, notation::Notation::Edn, problems),
         Format::JepsenJson => jepsen::read(window, notation::Notation::Json, problems),
@@ -135,7 +139,7 @@ pub(crate) fn stopped(path: &Path, format: Format, stop: Stop) -> OpenError {
 }
 
 /// The mistake at its line and column. Reads the file again, up to there.
-fn malformed(path: &Path, format: Format, wrong: Wrong) -> OpenError {
+pub(crate) fn malformed(path: &Path, format: Format, wrong: Wrong) -> OpenError {
     let Wrong { at, message } = wrong;
     if format == Format::DbcopBincode {
         return OpenError::Malformed { path: path.to_owned(), line: 0, column: at, message };

@@ -142,6 +142,45 @@ fn a_lenient_import_skips_what_is_malformed_and_counts_it() {
     }
 }
 
+#[test]
+fn an_operation_of_nobody_borrows_no_number_that_a_process_has() {
+    let text = "{:type :invoke, :f :add, :process 0}{:type :invoke, :f :add}{:type :ok, :f :add}{:type :ok, :f :add, :process 0}";
+    let events = import::read(text.as_bytes(), Format::JepsenEdn).expect("well formed");
+    let processes = events.operations().expect("well formed").iter().map(|pair| pair.process).collect::<Vec<_>>();
+    assert_eq!(processes, [0, 1]);
+}
+
+#[test]
+fn our_own_lines_are_read_leniently_too() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let good = "{\"process\":0,\"f\":\"write\",\"key\":0,\"value\":1,\"sent\":1,\"done\":2,\"outcome\":\"ok\"}\n";
+    let bad = "{\"process\":0,\"f\":\"write\",\"key\":0,\"value\":1,\"sent\":-1}\nnonsense\n";
+    let path = folder.path().join("own.jsonl");
+    std::fs::write(&path, [good, bad, good].concat()).expect("written");
+    let told = |message: &str| format!("{}:{message}", path.display());
+    let error = history::History::open(&path).expect_err("strict").to_string();
+    assert_eq!(error, told("2:53: expected `outcome` in the operation"));
+    let (history, skipped) = history::History::open_lenient(&path).expect("lenient");
+    let (count, first) = skipped.expect("something was skipped");
+    assert_eq!((history.len(), count, first.to_string()), (2, 2, error));
+}
+
+#[test]
+fn compressed_files_are_read_frame_by_frame() {
+    // `{:type :invoke, :f :read}` and a line feed, by gzip and by zstd, twice each.
+    let gzip = include_bytes!("import_event.gz");
+    let zstandard = include_bytes!("import_event.zst");
+    let folder = tempfile::tempdir().expect("a folder");
+    for (name, bytes) in [("gz", &gzip[..]), ("zst", &zstandard[..])] {
+        let path = folder.path().join(name);
+        std::fs::write(&path, [bytes, bytes].concat()).expect("written");
+        let import = import::open(&path, &ImportOptions::default()).expect("it can be read");
+        assert_eq!((import.events.len(), import.format), (2, Format::JepsenEdn), "{name}");
+        std::fs::write(&path, &bytes[..bytes.len() - 6]).expect("written");
+        assert!(import::open(&path, &ImportOptions::default()).is_err(), "{name}, cut short");
+    }
+}
+
 fn damage(rng: &mut Rng, bytes: &[u8]) -> Vec<u8> {
     let mut bytes = bytes.to_vec();
     for _ in 0..1 + rng.below(4) {

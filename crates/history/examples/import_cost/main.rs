@@ -2,6 +2,7 @@
 //!
 //!     cargo run --release -p assize-history --example import_cost [OPERATIONS [KIND]]
 //!     cargo run --release -p assize-history --example import_cost write KIND edn|jsonl|own OPERATIONS > FILE
+//!     cargo run --release -p assize-history --example import_cost read FILE
 //!
 //! Times are of the CPU (user), so that other programs on the machine disturb little.
 
@@ -19,6 +20,11 @@ fn main() {
             let kind = Kind::ALL.iter().find(|(name, _)| *name == kind).expect("a kind").1;
             let operations = operations.parse().expect("a number of operations");
             print!("{}", text_of(kind, operations, notation));
+        }
+        ["read", file] => {
+            let options = import::ImportOptions::default();
+            let (seconds, import) = best(|| import::open(file.as_ref(), &options).expect("it can be read"));
+            println!("{file}: {} events in {seconds:.3} s", import.events.len());
         }
         _ => {
             let operations = arguments.first().map_or(1_000_000, |n| n.parse().expect("a number of operations"));

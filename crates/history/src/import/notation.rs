@@ -98,7 +98,7 @@ impl<'a> Scanner<'a> {
     }
 
     /// The next byte that is no white space, which stays; `None` at the end.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn peek(&mut self) -> Scan<Option<u8>> {
         let bytes = self.text.as_bytes();
         while let Some(byte) = bytes.get(self.at) {
@@ -271,7 +271,7 @@ impl<'a> Scanner<'a> {
     }
 
     /// The integer of at most 18 digits that follows, if nothing but a delimiter is behind it.
-    #[inline]
+    #[inline(always)]
     fn number(&mut self) -> Option<i64> {
         let bytes = self.text.as_bytes();
         let (number, length) = number(&bytes[self.at..])?;

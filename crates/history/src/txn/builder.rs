@@ -36,6 +36,15 @@ impl Builder {
         Builder { made, ..Builder::default() }
     }
 
+    /// Nothing yet, with room for so many transactions.
+    pub(super) fn with_room(timed: bool, transactions: usize) -> Builder {
+        let mut builder = Builder::new(timed);
+        builder.known_versions.reserve(transactions);
+        builder.orders.reserve(transactions);
+        builder.made.ops.reserve(transactions);
+        builder
+    }
+
     /// The number of a key.
     pub fn key(&mut self, name: &str) -> u32 {
         if let Some(known) = self.known_keys.get(name) {

@@ -8,8 +8,13 @@ use crate::operation::Outcome;
 /// `r` of registers. A read of a list that returned nil found it empty. `lists`: whether reads are of lists.
 pub fn from_events(events: &Events, lists: bool) -> Result<Transactions, Wrong> {
     let operations = events.operations()?;
-    let mut import =
-        Import { builder: Builder::new(events.real_time), keys: Interner::default(), lists, longest: Vec::new() };
+    let mut import = Import {
+        builder: Builder::with_room(events.real_time, operations.len()),
+        keys: Interner::default(),
+        lists,
+        longest: Vec::new(),
+        latest: Vec::new(),
+    };
     let mut more = Vec::new();
     for pair in operations.iter() {
         import.transaction(&pair, &mut more)?;
@@ -23,6 +28,8 @@ struct Import<'a> {
     lists: bool,
     /// The longest list read of each key: lists grow, so that nearly all of another one is known from it, without looking up a version.
     longest: Vec<Option<Longest<'a>>>,
+    /// The number that was met last with each key, and its version: what is read was often just written.
+    latest: Vec<Option<(i64, u32)>>,
 }
 
 /// A list that was read.
@@ -108,15 +115,20 @@ impl<'a> Import<'a> {
         let id = self.keys.id(key);
         if id as usize == known {
             self.longest.push(None);
+            self.latest.push(None);
             return self.builder.new_key(key.to_string());
         }
         id
     }
 
     fn version(&mut self, key: u32, value: Value<'a>) -> u32 {
-        match value.integer() {
-            Some(number) => self.builder.version(key, number),
-            None => self.builder.text(key, &value.to_string()),
+        let Some(number) = value.integer() else { return self.builder.text(key, &value.to_string()) };
+        let latest = &mut self.latest[key as usize];
+        if let Some((_, version)) = latest.filter(|(known, _)| *known == number) {
+            return version;
         }
+        let version = self.builder.version(key, number);
+        *latest = Some((number, version));
+        version
     }
 }
