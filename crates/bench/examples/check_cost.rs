@@ -2,8 +2,8 @@
 
 use std::time::Instant;
 
-use bench::Large;
-use check::{LINEARIZABLE, Options, check};
+use bench::{Kind, Large, LargeObject};
+use check::{LINEARIZABLE, Object, Options, check, check_object};
 
 fn main() {
     let register = Large::REGISTER;
@@ -13,6 +13,7 @@ fn main() {
         Large { keys: 1000, processes: 50, ..register },
         Large { keys: 10, processes: 50, ..register },
         Large { cas: 0.3, ..register },
+        Large { cas: 0.45, failing: 0.7, ..register },
     ] {
         let history = large.history();
         for threads in [1, 2] {
@@ -27,7 +28,35 @@ fn main() {
             println!("{large:?}: {:.1} ns per operation on {threads} threads", best * 1e9 / history.len() as f64);
         }
     }
+    objects();
     planted();
+}
+
+fn objects() {
+    for (name, large) in [
+        ("fifo-queue", LargeObject::million(Kind::Queue)),
+        ("fifo-queue", LargeObject { pending: 0.01, ..LargeObject::million(Kind::Queue) }),
+        ("fifo-queue", LargeObject { keys: 100, ..LargeObject::million(Kind::Queue) }),
+        ("linearizable-set", LargeObject::million(Kind::Set)),
+        ("linearizable-counter", LargeObject::million(Kind::Counter)),
+        ("owned-mutex", LargeObject::million(Kind::Lock)),
+    ] {
+        let (history, object) = (large.history(), Object::find(name).expect("the object is in the registry"));
+        for threads in [1, 2] {
+            let options = Options { threads, ..Options::default() };
+            let seconds = |_| {
+                let start = Instant::now();
+                let report = check_object(&history, object, &options);
+                assert_eq!(report.verdict.name(), "valid");
+                start.elapsed().as_secs_f64()
+            };
+            let best = (0..10).map(seconds).fold(f64::MAX, f64::min);
+            println!(
+                "{name} {large:?}: {:.1} ns per operation on {threads} threads",
+                best * 1e9 / history.len() as f64
+            );
+        }
+    }
 }
 
 /// A stale read in the middle of a million operations: how long until it is found, made minimal and told.

@@ -26,13 +26,16 @@ pub struct Large {
     pub keys: u32,
     /// Share of compare-and-sets; half of the rest are reads.
     pub cas: f64,
+    /// Share of compare-and-sets that fail, because they expect a value that is not there.
+    pub failing: f64,
     /// Share of mutations with unknown outcome.
     pub pending: f64,
 }
 
 impl Large {
     /// The million operations of twenty processes on one register.
-    pub const REGISTER: Large = Large { operations: 1_000_000, processes: 20, keys: 1, cas: 0.0, pending: 0.0 };
+    pub const REGISTER: Large =
+        Large { operations: 1_000_000, processes: 20, keys: 1, cas: 0.0, failing: 0.0, pending: 0.0 };
 
     /// A linearizable history: operations take effect in order, at an instant inside their intervals.
     pub fn history(self) -> History {
@@ -54,6 +57,10 @@ impl Large {
         let key = rng.below(u64::from(self.keys)) as u32;
         let register = &mut registers[key as usize];
         if rng.chance(self.cas) {
+            let other = rng.within(1..=value.max(2) - 1);
+            if rng.chance(self.failing) && other != *register {
+                return (Request::cas(key, other, value), Completion::fail(ErrorKind::Precondition));
+            }
             let request = Request::cas(key, *register, value);
             *register = value;
             return (request, Completion::ok(NIL));

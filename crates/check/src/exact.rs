@@ -125,6 +125,9 @@ pub enum Search {
 pub fn search(ops: &[Op], initial: u64, budget: impl Into<Budget>) -> Search {
     let mut named: BTreeSet<u64> = ops.iter().filter_map(|op| op.step.names()).collect();
     named.insert(initial);
+    if let Some(phantom) = phantom(ops, initial) {
+        return Search::None { at: phantom.done };
+    }
     let denied = ops.iter().any(|op| matches!(op.step, Step::Not(_)));
     // Without a denial, nothing can tell a pending mutation whose value is unseen from one that did not happen.
     let relevant = |op: &&Op| denied || !op.is_pending() || op.step.sets().is_some_and(|value| named.contains(&value));
@@ -143,6 +146,14 @@ pub fn search(ops: &[Op], initial: u64, budget: impl Into<Budget>) -> Search {
         Linearized::Contradiction { at, .. } => Search::None { at },
         Linearized::Undecided { at, reason, .. } => Search::GaveUp { at, reason },
     }
+}
+
+/// The operation that returned first of those that found a value which nobody set.
+fn phantom(ops: &[Op], initial: u64) -> Option<&Op> {
+    let mut set: BTreeSet<u64> = ops.iter().filter_map(|op| op.step.sets()).collect();
+    set.insert(initial);
+    let found = |op: &&Op| !op.is_pending() && op.step.needs().is_some_and(|value| !set.contains(&value));
+    ops.iter().filter(found).min_by_key(|op| op.done)
 }
 
 /// A register that first holds `initial`.

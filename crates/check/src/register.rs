@@ -24,6 +24,7 @@ use history::{Columns, ErrorKind, Function, History, NIL, Outcome};
 use crate::exact::{self, Op, Search};
 use crate::model::Options;
 use crate::report::{AnomalyKind, Report};
+use crate::sort::nearly_sorted;
 use crate::verdict::Verdict;
 use crate::witness;
 
@@ -32,8 +33,9 @@ use crate::witness;
 pub fn linearizable(history: &History, options: &Options) -> Report {
     let columns = &history.operations;
     let keys = Keys::of(columns);
-    let shards = options.threads.clamp(1, 64).min(keys.count.max(1));
-    let decide = |shard| decide_shard(columns, &keys, Part { shard, shards }, options);
+    let bits = options.threads.clamp(1, 64).min(keys.count.max(1)).next_power_of_two().trailing_zeros();
+    let (shards, greatest) = (1 << bits, greatest_dense(columns));
+    let decide = |shard| decide_shard(columns, &keys, Part { shard, bits }, greatest, options);
     let mut decided: Vec<Shard> = if shards == 1 {
         vec![decide(0)]
     } else {
@@ -135,25 +137,26 @@ impl Keys {
     }
 }
 
-/// The keys of one thread: those whose dense number leaves `shard` when divided by `shards`.
+/// The keys of one thread: those whose dense number has `shard` in its lowest `bits`.
 #[derive(Clone, Copy)]
 struct Part {
     shard: usize,
-    shards: usize,
+    bits: u32,
 }
 
 impl Part {
     #[inline]
     fn local(self, dense: u32) -> Option<u32> {
-        if self.shards == 1 {
-            return Some(dense);
-        }
-        let (key, shards) = (dense as usize, self.shards);
-        (key % shards == self.shard).then_some((key / shards) as u32)
+        (dense as usize & ((1 << self.bits) - 1) == self.shard).then_some(dense >> self.bits)
     }
 
     fn count(self, keys: usize) -> usize {
-        (keys + self.shards - 1 - self.shard) / self.shards
+        (keys + (1 << self.bits) - 1 - self.shard) >> self.bits
+    }
+
+    /// The dense number of a local one.
+    fn dense(self, local: u32) -> usize {
+        (local as usize) << self.bits | self.shard
     }
 }
 
@@ -232,7 +235,7 @@ impl Clusters {
     /// One pass over the history.
     fn gather(columns: &Columns, keys: &Keys, part: Part, index: Index) -> Result<Clusters, NotDense> {
         let count = part.count(keys.count);
-        let mut all = Vec::with_capacity(count + columns.len() / (2 * part.shards) + 16);
+        let mut all = Vec::with_capacity(count + (columns.len() >> (part.bits + 1)) + 16);
         all.extend((0..count as u32).map(|key| Cluster::new(key, Writer::Initial)));
         let mut clusters = Clusters { all, index, keys: vec![KeyState::default(); count] };
         for i in 0..columns.len() {
@@ -312,7 +315,7 @@ impl Clusters {
         Ok(id)
     }
 
-    #[inline]
+    #[inline(always)]
     fn cluster_of(&mut self, key: u32, value: u64) -> Result<u32, NotDense> {
         self.keys[key as usize].touched = true;
         if value == NIL {
@@ -341,17 +344,19 @@ impl Clusters {
     }
 }
 
-fn dense_index(columns: &Columns) -> Option<Index> {
+/// The greatest value written, if values are dense.
+fn greatest_dense(columns: &Columns) -> Option<usize> {
     // NIL becomes 0, so that reads do not count.
     let greatest = columns.argument.iter().fold(0, |greatest, &value| value.wrapping_add(1).max(greatest));
     let room = columns.len() as u64 * 4 + 1024;
-    (greatest <= room).then(|| Index::Dense(vec![NONE; greatest as usize + 1]))
+    (greatest <= room).then_some(greatest as usize)
 }
 
-fn decide_shard(columns: &Columns, keys: &Keys, part: Part, options: &Options) -> Shard {
+fn decide_shard(columns: &Columns, keys: &Keys, part: Part, greatest: Option<usize>, options: &Options) -> Shard {
+    let dense = greatest.map(|greatest| Index::Dense(vec![NONE; greatest + 1]));
     let hashed = || Index::Hashed(HashMap::default());
     let gather = |index| Clusters::gather(columns, keys, part, index);
-    let gathered = dense_index(columns).and_then(|index| gather(index).ok()).or_else(|| gather(hashed()).ok());
+    let gathered = dense.and_then(|index| gather(index).ok()).or_else(|| gather(hashed()).ok());
     let Some(clusters) = gathered else { return Shard::default() };
     Decider { columns, keys, part, options, clusters, shard: Shard::default() }.decide()
 }
@@ -412,7 +417,7 @@ impl Decider<'_> {
     }
 
     fn key_name(&self, local: u32) -> u32 {
-        let dense = local as usize * self.part.shards + self.part.shard;
+        let dense = self.part.dense(local);
         self.keys.ranked.as_ref().map_or(dense as u32, |ranked| ranked[dense])
     }
 
@@ -648,16 +653,15 @@ impl Decider<'_> {
         // The initial values come first: ranks only compare within a key.
         (0..self.clusters.keys.len() as u32).for_each(|key| walk(key, &mut rank, &mut ranks));
         zones.iter().for_each(|zone| walk(zone.cluster, &mut rank, &mut ranks));
-        let mut placed: BTreeMap<u32, Vec<(u32, bool, u64, u32)>> = BTreeMap::new();
-        let mut failed: BTreeMap<u32, Vec<Op>> = BTreeMap::new();
+        let mut placed: Vec<Vec<(u32, bool, u64, u32)>> = vec![Vec::new(); wanted.len()];
+        let mut failed: Vec<Vec<Op>> = vec![Vec::new(); wanted.len()];
         for i in 0..self.columns.len() as u32 {
             let key = self.part.local(self.keys.dense(self.columns.key[i as usize]));
             let Some(key) = key.filter(|&key| wanted[key as usize]) else { continue };
             let Some(op) = Op::of(self.columns, i) else { continue };
-            let entry = placed.entry(key).or_default();
             let value = match op.step {
                 exact::Step::Not(_) => {
-                    failed.entry(key).or_default().push(op);
+                    failed[key as usize].push(op);
                     continue;
                 }
                 exact::Step::Read(value) | exact::Step::Write(value) | exact::Step::Cas(_, value) => value,
@@ -665,13 +669,15 @@ impl Decider<'_> {
             let Some(id) = self.existing(key, value) else { continue };
             if self.clusters.all[id as usize].live() || value == NIL {
                 let reads = matches!(op.step, exact::Step::Read(_));
-                entry.push((rank[id as usize], reads, op.sent, i));
+                placed[key as usize].push((rank[id as usize], reads, op.sent, i));
             }
         }
-        for (key, mut entries) in placed {
-            entries.sort_unstable();
+        let wanted = (0..wanted.len() as u32).filter(|&key| wanted[key as usize]);
+        for key in wanted {
+            let mut entries = std::mem::take(&mut placed[key as usize]);
+            nearly_sorted(&mut entries, |entry| *entry);
             let order: Vec<u32> = entries.into_iter().map(|(.., i)| i).collect();
-            let failed = failed.remove(&key).unwrap_or_default();
+            let failed = std::mem::take(&mut failed[key as usize]);
             match place_failed(self.columns, order, failed) {
                 Some(order) => drop(self.shard.orders.insert(self.key_name(key), order)),
                 // Not placed in this order; another order may have room.
@@ -688,7 +694,7 @@ impl Decider<'_> {
         };
         let keys: Vec<u32> = (0..self.clusters.keys.len() as u32).filter(open).collect();
         if !keys.is_empty() {
-            self.options.limit.expect((self.columns.len() / self.part.shards) as u64);
+            self.options.limit.expect((self.columns.len() >> self.part.bits) as u64);
         }
         for key in keys {
             let indices: Vec<u32> = self.operations_of_key(key).collect();
@@ -728,7 +734,7 @@ fn sorted(zones: Vec<Zone>, keys: usize) -> Vec<Zone> {
     while start < zones.len() {
         let key = zones[start].key();
         let length = zones[start..].iter().position(|zone| zone.key() != key).unwrap_or(zones.len() - start);
-        sort_nearly_sorted(&mut zones[start..start + length]);
+        nearly_sorted(&mut zones[start..start + length], Zone::rank);
         start += length;
     }
     zones
@@ -747,23 +753,6 @@ fn by_key(zones: &[Zone], keys: usize) -> Vec<Zone> {
         *place += 1;
     }
     out
-}
-
-fn sort_nearly_sorted(zones: &mut [Zone]) {
-    let mut moves = 16 * zones.len();
-    for i in 1..zones.len() {
-        let zone = zones[i];
-        let mut at = i;
-        while at > 0 && zone.rank() < zones[at - 1].rank() {
-            zones[at] = zones[at - 1];
-            at -= 1;
-        }
-        zones[at] = zone;
-        if moves < i - at {
-            return zones.sort_unstable_by_key(Zone::rank);
-        }
-        moves -= i - at;
-    }
 }
 
 /// Puts failed compare-and-sets into an order where the register does not hold what they expected. `None`: one does not fit

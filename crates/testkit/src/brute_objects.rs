@@ -245,7 +245,10 @@ fn execute(contents: &mut Contents, call: &mut Call, rule: Rule) -> Option<Vec<i
     if call.action == Action::Read && contents.number == 0 {
         list.clone_from(&contents.values);
     }
-    let answers = [NOTHING, 0, 1, contents.number, contents.number + 1].into_iter().chain(contents.values.clone());
+    // A fenced lock gives the least token there is, where it could also give none.
+    let token = (rule as usize == fenced as Rule as usize && call.action == Action::Acquire).then_some(contents.number);
+    let answers = [NOTHING, 0, 1, contents.number].into_iter().chain(contents.values.clone());
+    let answers = token.into_iter().chain(answers);
     for answer in answers {
         let mut after = contents.clone();
         call.result = answer;
