@@ -25,7 +25,7 @@ pub mod statements;
 pub mod updates;
 pub mod weak;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use history::txn::{Kind, Transactions};
 
@@ -94,9 +94,17 @@ impl TxnReport {
             indices: found.transactions.clone(),
             drawing: Some(picture::svg(transactions, found)),
         };
-        let anomalies: Vec<Anomaly> = self.anomalies.iter().filter(forbidden).map(tell).collect();
+        let anomalies: Vec<Anomaly> =
+            self.anomalies.iter().filter(forbidden).filter(|anomaly| !self.told_otherwise(anomaly)).map(tell).collect();
         let order = self.order.clone();
         Report { broken: anomalies.len(), anomalies, order, ..Report::new(name, verdict, self.transactions) }
+    }
+
+    /// Whether an anomaly is a special look at transactions that another, of a more usual name, consists of.
+    fn told_otherwise(&self, anomaly: &TxnAnomaly) -> bool {
+        let members = |anomaly: &TxnAnomaly| anomaly.transactions.iter().copied().collect::<BTreeSet<u32>>();
+        let other = |other: &TxnAnomaly| !other.class.is_aspect() && members(other) == members(anomaly);
+        anomaly.class.is_aspect() && self.anomalies.iter().any(other)
     }
 
     /// The first anomaly that a level forbids.
@@ -132,7 +140,7 @@ fn search(transactions: &Transactions, options: &Options) -> TxnReport {
     };
     let limit = &options.limit;
     let mut undecided = Vec::new();
-    let mut order = None;
+    let (mut order, mut loose) = (None, false);
     match ordered(transactions, &facts) {
         Ok(found) => order = Some(found),
         Err(placed) => {
@@ -142,6 +150,7 @@ fn search(transactions: &Transactions, options: &Options) -> TxnReport {
             let cycles = cycles::cycles(transactions, &facts.live, &placed, &facts.edges, limit);
             let gave_up = |class: Class| format!("the search for {} ran out of its budget", class.name());
             undecided = cycles.undecided.into_iter().map(|(class, variant)| (class, variant, gave_up(class))).collect();
+            loose = is_loose(&facts, &cycles.components);
             for found in cycles.found {
                 note_cycle(transactions, &mut facts, found);
             }
@@ -151,7 +160,7 @@ fn search(transactions: &Transactions, options: &Options) -> TxnReport {
     if let Some(reads) = reads.as_ref().filter(|_| order.is_none() || facts.unordered.is_some()) {
         weak_levels(transactions, &mut facts, reads, lists, limit);
     }
-    let open = facts.unordered.is_some() || facts.loose && order.is_none();
+    let open = facts.unordered.is_some() || loose;
     let stopped = limit.exceeded().filter(|_| order.is_none() || facts.unordered.is_some());
     if open && facts.ambiguous.is_none() {
         let data = match &reads {
@@ -161,6 +170,17 @@ fn search(transactions: &Transactions, options: &Options) -> TxnReport {
         order = unordered(transactions, &mut facts, &data, &mut undecided, options);
     }
     report(transactions, facts, Undecided { classes: undecided, stopped, open }, order)
+}
+
+/// Whether the order of two versions that nobody read can matter: only if their writers are on cycles together. All others may be put in an
+/// order of the components without making a new cycle.
+fn is_loose(facts: &Facts, components: &[(u32, u32)]) -> bool {
+    let component = |t: u32| components.binary_search_by_key(&t, |(t, _)| *t).ok().map(|at| components[at].1);
+    facts.unread.chunk_by(|a, b| a.0 == b.0).any(|group| {
+        let mut here: Vec<u32> = group.iter().filter_map(|(_, writer)| component(*writer)).collect();
+        here.sort_unstable();
+        here.windows(2).any(|pair| pair[0] == pair[1])
+    })
 }
 
 /// The levels that need the order of versions where it is not known: a search for one. An order of transactions if it keeps real time.

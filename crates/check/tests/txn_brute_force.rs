@@ -7,8 +7,8 @@ use check::Verdict;
 use check::txn::{LEVELS, check_transactions};
 use history::txn::Transactions;
 use testkit::brute_txn::{
-    Adya, Axiom, Keep, Shape, adya, agrees_with_itself, axiomatic, axiomatic_keeping, parallel, random_transactions,
-    serializable, snapshot, statement_snapshots,
+    Adya, Axiom, Keep, Shape, Small, adya, agrees_with_itself, axiomatic, axiomatic_keeping, every_small_history,
+    parallel, random_transactions, serializable, snapshot, statement_snapshots,
 };
 
 const LISTS: Shape = Shape {
@@ -121,34 +121,69 @@ fn every_level_is_compared() {
     assert!(missing.is_empty(), "no definition of {missing:?}");
 }
 
+/// All histories of two transactions of two micro-operations on two keys.
+#[test]
+fn every_small_history_of_lists_agrees() {
+    every(Small { transactions: 2, ops: 2, keys: 2, lists: true }, DEFINITIONS, OF_GRAPHS);
+}
+
+#[test]
+fn every_small_history_of_registers_agrees() {
+    every(Small { transactions: 2, ops: 2, keys: 2, lists: false }, REGISTERS, &[]);
+}
+
+/// All histories of three transactions on one key: a million and more.
+#[test]
+#[ignore = "minutes in a release build"]
+fn every_history_of_three_transactions_agrees() {
+    every(Small { transactions: 3, ops: 2, keys: 1, lists: true }, DEFINITIONS, OF_GRAPHS);
+    every(Small { transactions: 3, ops: 2, keys: 1, lists: false }, REGISTERS, &[]);
+}
+
 fn rounds() -> u64 {
     std::env::var("ASSIZE_HISTORIES").ok().and_then(|count| count.parse().ok()).unwrap_or(4_000)
+}
+
+fn every(small: Small, always: &[(&str, Definition)], consistent: &[(&str, Definition)]) {
+    let mut tally = vec![[0u64; 3]; always.len() + consistent.len()];
+    let count = every_small_history(small, &mut |history| compare(history, "every", always, consistent, &mut tally));
+    let undecided: u64 = tally.iter().map(|[_, _, unknown]| unknown).sum();
+    println!("{small:?}: {count} histories, {undecided} of {} answers undecided", count * tally.len() as u64);
+    assert!(count > 1_000 && tally.iter().all(|[invalid, valid, _]| *valid > 10 && *invalid > 10), "{tally:?}");
 }
 
 fn agree(shape: Shape, name: &str, always: &[(&str, Definition)], consistent: &[(&str, Definition)]) {
     let mut tally = vec![[0u64; 3]; always.len() + consistent.len()];
     for round in 0..rounds() {
         let history = random_transactions(&mut Rng::new(Seed(7).derive(name).nth(round)), shape);
-        let report = check_transactions(&history);
-        let graphs = if agrees_with_itself(&history) { consistent } else { &[] };
-        for ((level, definition), tally) in always.iter().chain(graphs).zip(&mut tally) {
-            let truth = definition(&history);
-            match report.verdict(level) {
-                Verdict::Unknown { .. } => tally[2] += 1,
-                verdict => {
-                    let said = verdict == Verdict::Valid;
-                    let anomalies = &report.anomalies;
-                    assert_eq!(said, truth, "{name}, {level}, round {round}: {anomalies:?}\n{}", show(&history));
-                    tally[usize::from(said)] += 1;
-                }
-            }
-        }
+        compare(&history, &format!("{name}, round {round}"), always, consistent, &mut tally);
     }
     for ((level, _), [invalid, valid, unknown]) in always.iter().chain(consistent).zip(&tally) {
         println!("{name}, {level}: {valid} valid, {invalid} invalid, {unknown} undecided");
         assert!(*valid > 100 && *invalid > 10, "{level}: the histories are too much alike");
         // An unknown transaction's read before its write is not known, and after a lost update no order of versions is.
         assert!(*unknown * 6 < valid + invalid, "{level}: {unknown} undecided");
+    }
+}
+
+fn compare(
+    history: &Transactions,
+    name: &str,
+    always: &[(&str, Definition)],
+    consistent: &[(&str, Definition)],
+    tally: &mut [[u64; 3]],
+) {
+    let report = check_transactions(history);
+    let graphs = if agrees_with_itself(history) { consistent } else { &[] };
+    for ((level, definition), tally) in always.iter().chain(graphs).zip(tally) {
+        let verdict = report.verdict(level);
+        if let Verdict::Unknown { .. } = verdict {
+            tally[2] += 1;
+            continue;
+        }
+        let said = verdict == Verdict::Valid;
+        assert_eq!(said, definition(history), "{name}, {level}: {:?}\n{}", report.anomalies, show(history));
+        tally[usize::from(said)] += 1;
     }
 }
 

@@ -10,11 +10,13 @@ use history::Outcome;
 use history::txn::{INITIAL, Kind, Micro, NEVER, Transactions, UNREAD};
 
 mod adya;
+mod every;
 mod parallel;
 mod random;
 mod statements;
 
 pub use adya::{Adya, adya, agrees_with_itself};
+pub use every::{Small, every_small_history};
 pub use parallel::parallel;
 pub use random::{Shape, random_transactions};
 pub use statements::statement_snapshots;

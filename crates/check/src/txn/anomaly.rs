@@ -85,6 +85,13 @@ impl Class {
     }
 }
 
+impl Class {
+    /// Whether its cycles are of more usual classes too, looked at for the sake of one level.
+    pub fn is_aspect(self) -> bool {
+        matches!(self, Class::VanishedTransaction | Class::GMonotonic | Class::GMsr | Class::GUpdate)
+    }
+}
+
 /// Which order of transactions an anomaly needs beside their data.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Variant {

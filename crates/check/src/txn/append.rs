@@ -459,7 +459,6 @@ impl<'a> Reading<'a> {
         self.tail_readers.sort_unstable();
         self.tail_readers.dedup();
         let readers = std::mem::take(&mut self.tail_readers);
-        self.facts.loose = unread.windows(2).any(|pair| pair[0].0 == pair[1].0);
         for (key, writer) in &unread {
             let last = self.last[*key as usize];
             if last != NONE && last != *writer {
@@ -472,6 +471,7 @@ impl<'a> Reading<'a> {
                 }
             }
         }
+        self.facts.unread = unread;
     }
 
     /// Transactions that read a list and appended to it, with another's append in between, or in an unknown order with another that

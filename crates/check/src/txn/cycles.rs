@@ -41,6 +41,8 @@ pub struct Cycles {
     pub found: Vec<Found>,
     /// Classes that were not decided within the budget.
     pub undecided: Vec<(Class, Variant)>,
+    /// The transactions that have no order, ascending, and the strongly connected component of each: cycles are inside one.
+    pub components: Vec<(u32, u32)>,
 }
 
 /// Every class of cycle in what `order` could not place.
@@ -55,6 +57,8 @@ pub fn cycles(transactions: &Transactions, live: &[bool], placed: &[bool], edges
         }
         core.search(transactions, variant, &mut cycles, limit);
     }
+    let all = Part::of(core.nodes, core.transactions.len(), core.edges);
+    cycles.components = core.transactions.into_iter().zip(components(&all.adjacency)).collect();
     cycles
 }
 

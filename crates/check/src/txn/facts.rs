@@ -18,8 +18,8 @@ pub struct Facts {
     pub ambiguous: Option<String>,
     /// Why the order of versions is not known, if so: then it is searched for.
     pub unordered: Option<String>,
-    /// Some versions that nobody read have no known order: it is searched for if there is any cycle.
-    pub loose: bool,
+    /// Key and writer of versions that nobody read; sorted, each once. Those of a key have no known order.
+    pub unread: Vec<(u32, u32)>,
 }
 
 /// Anomalies of one kind that are told; the rest is counted.
