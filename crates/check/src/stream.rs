@@ -3,6 +3,7 @@
 //!
 //! - [`Registers`]: registers with compare-and-set, by key.
 //! - [`Calls`]: queues, sets, counters and locks.
+//! - [`Appends`]: transactions that append to lists and read them.
 //! - [`Ticket`]: an operation under way; [`Alarm`]: the first contradiction of an object.
 //!
 //! # What they are told
@@ -18,6 +19,7 @@
 //! while the first may still be seen) makes its object undecided: [`Verdict::Unknown`] at the end, and the whole history
 //! decides. Nothing undecided is ever called valid.
 
+mod append;
 mod counter;
 mod frontier;
 mod lock;
@@ -32,6 +34,7 @@ use std::fmt;
 
 use crate::verdict::Verdict;
 
+pub use append::{Appends, Step};
 pub use object::Calls;
 pub use register::Registers;
 

@@ -257,6 +257,14 @@ impl Key {
     /// The value is seen for the first time, so it was written. If a compare-and-set wrote it, so was what that found, and so on. Returns the
     /// latest invocation of all these writes.
     fn reveal(&mut self, place: usize, now: u64) -> Result<u64, Trouble> {
+        let Value { from: None, written, .. } = self.values[place] else { return self.reveal_chain(place, now) };
+        let value = &mut self.values[place];
+        (value.zone, value.seen) = (now, now);
+        self.zones.push(now, written);
+        Ok(written)
+    }
+
+    fn reveal_chain(&mut self, place: usize, now: u64) -> Result<u64, Trouble> {
         let mut path = vec![place];
         let mut zone = NEVER;
         while let Some(from) = self.values[path[path.len() - 1]].from {

@@ -1,6 +1,7 @@
 //! Checkers that run while the load runs, against those that see the whole history and against brute force: the same verdict, and
 //! an alarm at the first event of which the prefix is already wrong.
 
+mod appends;
 mod objects;
 mod register;
 
