@@ -3,12 +3,14 @@
 mod closed_loop;
 mod hard;
 mod objects;
+mod stale;
 mod txn;
 mod usage;
 
 pub use closed_loop::{ClosedLoop, Turn};
 pub use hard::Hard;
 pub use objects::{Kind, LargeObject};
+pub use stale::Stale;
 pub use txn::LargeTxn;
 pub use usage::{Counting, Usage};
 

@@ -53,11 +53,12 @@ fn is_minimal((name, brute): Pair, anomaly: &check::Anomaly) {
     let witness = &anomaly.operations;
     assert!(!anomaly.story.is_empty() && anomaly.svg().matches("<rect").count() == witness.len());
     assert!(!brute(witness), "{name}: the witness is no contradiction\n{}", show(witness));
-    // Of a value written twice every write stays: each may explain it.
+    // Where it is not certain whose value was seen, every write that may explain it stays.
     let mut made: Vec<(u32, u64)> = witness.iter().map(|op| (op.request.key, op.request.argument)).collect();
     made.retain(|(_, value)| *value != NIL);
     made.sort_unstable();
-    if !closed(witness) || made.windows(2).any(|pair| pair[0] == pair[1]) {
+    let doubts = witness.iter().any(|op| op.completion.error == history::ErrorKind::Precondition);
+    if doubts || !closed(witness) || made.windows(2).any(|pair| pair[0] == pair[1]) {
         return;
     }
     for left_out in 0..witness.len() {
@@ -121,9 +122,10 @@ fn agrees_with_brute_force() {
 }
 
 #[test]
-#[ignore = "a million histories a model: part of the acceptance runs, in release"]
+#[ignore = "a million histories a model, or `ASSIZE_HISTORIES` of them: part of the acceptance runs"]
 fn accept_agrees_on_a_million_histories_a_model() {
-    PAIRS.iter().for_each(|pair| fuzz(*pair, 150_000));
+    let wanted = std::env::var("ASSIZE_HISTORIES").ok().and_then(|text| text.parse().ok()).unwrap_or(1_000_000);
+    PAIRS.iter().for_each(|pair| fuzz(*pair, u64::div_ceil(wanted, mixes().len() as u64)));
 }
 
 /// The least slack of reads that makes a history linearizable, by trying one after the other.
