@@ -91,14 +91,7 @@ fn judge_by(history: &History, options: &Options, model: &'static str, refute: R
 
 /// Judges a history by a theory.
 fn judge(history: &History, options: &Options, model: &'static str, theory: Theory<'_>) -> Report {
-    let report = Report {
-        model,
-        verdict: Verdict::Valid,
-        anomalies: Vec::new(),
-        broken: 0,
-        operations: history.len(),
-        order: None,
-    };
+    let report = Report::new(model, Verdict::Valid, history.len());
     if is_linearizable(history, options) {
         return report;
     }

@@ -36,7 +36,7 @@ pub use limit::Limit;
 pub use lost::{LostWrite, lost_writes};
 pub use model::{LINEARIZABLE, MODELS, Model, Options, check};
 pub use object::{OBJECTS, Object, check_object};
-pub use report::{Anomaly, AnomalyKind, Report};
+pub use report::{Anomaly, AnomalyKind, Isolation, IsolationAnomaly, Report};
 pub use sequential::{SequentialModel, assert_linearizable};
 pub use verdict::Verdict;
 pub use workload::{Question, Refusal, WORKLOADS, Workload};

@@ -12,6 +12,7 @@ pub mod broadcast;
 pub mod comments;
 pub mod counter;
 pub mod delivery;
+mod draw;
 mod element;
 pub mod leader;
 pub mod lock;
@@ -177,11 +178,11 @@ fn explain(history: &Objects, found: Found) -> Anomaly {
     let title_and_place = if place.is_empty() { title.to_string() } else { format!("{title}, {place}") };
     Anomaly {
         kind: AnomalyKind::Object(title),
+        drawing: Some(draw::svg(history, &title_and_place, &witness)),
         title: title_and_place,
         story,
         operations: Vec::new(),
         indices: witness,
-        drawing: None,
     }
 }
 

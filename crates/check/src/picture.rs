@@ -31,8 +31,41 @@ const STYLE: &str = "\
 .b0{stroke:#56b4e9}.b1{stroke:#f0883e}.b2{stroke:#3fb68b}.b3{stroke:#d99fc4}.b4{stroke:#a99cf0}.bnil{stroke:#9da7b1}.bar{fill-opacity:.22}\
 .why{stroke:#ff7b72}.whyhead{fill:#ff7b72}}";
 
-/// Draws operations of one key, in order of invocation; the title is for those who cannot see it. Lanes stand in the order of their
-/// first operation, so that time runs down as well as to the right.
+/// An operation as it is drawn.
+#[derive(Clone, Debug)]
+pub struct Bar {
+    /// Whose lane it is in.
+    pub process: u32,
+    /// Whom it asked, below the name of the lane; may be empty.
+    pub node: String,
+    /// The invocation.
+    pub begin: Time,
+    /// The completion; [`Time::MAX`] if it never came.
+    pub end: Time,
+    /// A few characters beside or inside the bar.
+    pub label: String,
+    /// A sentence for who points at it.
+    pub tip: String,
+    /// What it wrote or saw: bars of one value have one colour; grey without.
+    pub value: Option<u64>,
+}
+
+impl Bar {
+    fn of(op: &Operation) -> Bar {
+        let value = if op.request.function == Function::Read { op.completion.result } else { op.request.argument };
+        Bar {
+            process: op.process.0,
+            node: op.node.to_string(),
+            begin: op.sent,
+            end: op.done,
+            label: label(op),
+            tip: format!("{} on {}: {}", op.process, op.node, deed(op)),
+            value: (value != NIL).then_some(value),
+        }
+    }
+}
+
+/// Draws operations of one key, in order of invocation, and why they contradict each other.
 pub fn svg(title: &str, operations: &[Operation]) -> String {
     let place = |op: &Operation| operations.iter().position(|other| std::ptr::eq(op, other)).unwrap_or(0);
     let clash = Clash::of(operations);
@@ -43,11 +76,18 @@ pub fn svg(title: &str, operations: &[Operation]) -> String {
 
 /// The same for operations of any keys, with arrows from the end of one operation to the beginning of another.
 pub fn with_arrows(title: &str, operations: &[Operation], arrows: &[(usize, usize)]) -> String {
-    let axis = Axis::of(operations);
+    let bars: Vec<Bar> = operations.iter().map(Bar::of).collect();
+    draw(title, &bars, arrows)
+}
+
+/// Draws bars, in order of invocation, and arrows from the end of one to the beginning of another; the title is for those who cannot see
+/// it. Lanes stand in the order of their first operation, so that time runs down as well as to the right.
+pub fn draw(title: &str, bars: &[Bar], arrows: &[(usize, usize)]) -> String {
+    let axis = Axis::of(bars);
     let mut lanes: Vec<u32> = Vec::new();
-    for op in operations {
-        if !lanes.contains(&op.process.0) {
-            lanes.push(op.process.0);
+    for bar in bars {
+        if !lanes.contains(&bar.process) {
+            lanes.push(bar.process);
         }
     }
     let height = TOP + LANE * lanes.len() as f64 + 52.0;
@@ -60,42 +100,46 @@ pub fn with_arrows(title: &str, operations: &[Operation], arrows: &[(usize, usiz
     );
     let bottom = height - 46.0;
     axis.draw(&mut out, bottom);
-    for (row, lane) in lanes.iter().enumerate() {
-        let y = TOP + LANE * row as f64 + LANE / 2.0;
-        let right = WIDTH - RIGHT;
+    let middle = |process: u32| {
+        let row = lanes.iter().position(|lane| *lane == process).unwrap_or(0);
+        TOP + LANE * row as f64 + LANE / 2.0
+    };
+    for lane in &lanes {
+        let (y, right) = (middle(*lane), WIDTH - RIGHT);
         let _ = write!(
             out,
             "<line class=\"lane\" x1=\"{LEFT}\" y1=\"{y}\" x2=\"{right}\" y2=\"{y}\"/><text class=\"t\" x=\"8\" y=\"{}\">p{lane}</text>\
              <text class=\"s\" x=\"8\" y=\"{}\">{}</text>",
             y - 1.0,
             y + 13.0,
-            asked(operations, *lane)
+            asked(bars, *lane)
         );
-        for op in operations.iter().filter(|op| op.process.0 == *lane) {
-            bar(&mut out, op, y, &axis, operations);
-        }
     }
-    let lane = |op: &Operation| {
-        let row = lanes.iter().position(|lane| *lane == op.process.0).unwrap_or(0);
-        TOP + LANE * row as f64 + LANE / 2.0
-    };
-    for (early, late) in arrows.iter().filter_map(|(a, b)| operations.get(*a).zip(operations.get(*b))) {
-        arrow(&mut out, (axis.place(early.done), lane(early)), (axis.place(late.sent), lane(late)));
+    bars.iter().for_each(|bar| put(&mut out, bar, middle(bar.process), &axis, bars));
+    for (early, late) in arrows.iter().filter_map(|(early, late)| bars.get(*early).zip(bars.get(*late))) {
+        let (from, to) =
+            ((axis.place(early.end), middle(early.process)), (axis.place(late.begin), middle(late.process)));
+        arrow(&mut out, from, to);
     }
     out.push_str("</svg>");
     out
 }
 
+/// A picture as a file of its own: with a ground, since there is no page around it.
+pub fn standalone(svg: &str) -> String {
+    const GROUND: &str = "<style>svg{background:#fff}@media (prefers-color-scheme:dark){svg{background:#0d1117}}";
+    svg.replacen("<style>", GROUND, 1)
+}
+
 /// The nodes that a process asked: `n3`.
-fn asked(operations: &[Operation], process: u32) -> String {
-    let mut nodes: Vec<String> = Vec::new();
-    for op in operations.iter().filter(|op| op.process.0 == process) {
-        let node = op.node.to_string();
-        if !nodes.contains(&node) {
-            nodes.push(node);
+fn asked(bars: &[Bar], process: u32) -> String {
+    let mut nodes: Vec<&str> = Vec::new();
+    for bar in bars.iter().filter(|bar| bar.process == process) {
+        if !nodes.contains(&&*bar.node) {
+            nodes.push(&bar.node);
         }
     }
-    nodes.join(" ")
+    escape(&nodes.join(" "))
 }
 
 /// From the end of an operation to the beginning of one that was invoked later: two such arrows are the contradiction.
@@ -121,22 +165,20 @@ fn arrow(out: &mut String, from: (f64, f64), to: (f64, f64)) {
     );
 }
 
-fn bar(out: &mut String, op: &Operation, y: f64, axis: &Axis, operations: &[Operation]) {
-    let pending = op.done == Time::MAX;
-    let (x1, x2) = (axis.place(op.sent), if pending { WIDTH - RIGHT } else { axis.place(op.done) });
-    let colour = colour(value_of(op), operations);
+fn put(out: &mut String, bar: &Bar, y: f64, axis: &Axis, bars: &[Bar]) {
+    let pending = bar.end == Time::MAX;
+    let (x1, x2) = (axis.place(bar.begin), if pending { WIDTH - RIGHT } else { axis.place(bar.end) });
+    let colour = colour(bar.value, bars);
     let (open, top, width) = (if pending { " open" } else { "" }, y - BAR / 2.0, (x2 - x1).max(3.0));
     let _ = write!(
         out,
         "<rect class=\"bar {v} b{n}{open}\" x=\"{x1:.1}\" y=\"{top}\" width=\"{width:.1}\" height=\"{BAR}\" rx=\"4\"><title>{tip}</title></rect>",
         v = colour.fill,
         n = colour.stroke,
-        tip = escape(&format!("{} on {}: {}", op.process, op.node, deed(op))),
+        tip = escape(&bar.tip),
     );
     // A label that does not fit inside stands beside the bar, on the side that has room.
-    let several = operations.iter().any(|other| other.request.key != op.request.key);
-    let label = if several { format!("k{} {}", op.request.key, label(op)) } else { label(op) };
-    let needed = label.chars().count() as f64 * 7.2;
+    let needed = bar.label.chars().count() as f64 * 7.2;
     let (x, anchor) = if x2 - x1 > needed + 8.0 {
         ((x1 + x2) / 2.0, "middle")
     } else if x2 + needed + 6.0 < WIDTH - RIGHT {
@@ -148,7 +190,7 @@ fn bar(out: &mut String, op: &Operation, y: f64, axis: &Axis, operations: &[Oper
         out,
         "<text class=\"t\" x=\"{x:.1}\" y=\"{}\" text-anchor=\"{anchor}\">{}</text>",
         y + 4.5,
-        escape(&label)
+        escape(&bar.label)
     );
 }
 
@@ -171,20 +213,14 @@ fn short(value: u64) -> String {
     if value == NIL { "∅".to_string() } else { show_value(value) }
 }
 
-fn value_of(op: &Operation) -> u64 {
-    if op.request.function == Function::Read { op.completion.result } else { op.request.argument }
-}
-
 struct Colour {
     fill: String,
     stroke: String,
 }
 
-fn colour(value: u64, operations: &[Operation]) -> Colour {
-    if value == NIL {
-        return Colour { fill: "nil".into(), stroke: "nil".into() };
-    }
-    let mut values: Vec<u64> = operations.iter().map(value_of).filter(|&value| value != NIL).collect();
+fn colour(value: Option<u64>, bars: &[Bar]) -> Colour {
+    let Some(value) = value else { return Colour { fill: "nil".into(), stroke: "nil".into() } };
+    let mut values: Vec<u64> = bars.iter().filter_map(|bar| bar.value).collect();
     values.sort_unstable();
     values.dedup();
     let place = values.iter().position(|&v| v == value).unwrap_or(0) % COLOURS;
@@ -197,9 +233,9 @@ struct Axis {
 }
 
 impl Axis {
-    fn of(operations: &[Operation]) -> Axis {
+    fn of(bars: &[Bar]) -> Axis {
         let mut times: Vec<Time> =
-            operations.iter().flat_map(|op| [op.sent, op.done]).filter(|t| *t != Time::MAX).collect();
+            bars.iter().flat_map(|bar| [bar.begin, bar.end]).filter(|t| *t != Time::MAX).collect();
         times.sort_unstable();
         times.dedup();
         let gaps: Vec<f64> = times.windows(2).map(|pair| pair[1].since(pair[0]).as_secs_f64()).collect();

@@ -19,12 +19,38 @@ pub struct Report {
     /// Keys one after another; real time holds within a key, which is enough because linearizability is local (Herlihy & Wing, 1990).
     /// Only if [`Options::certificate`](crate::Options) asked for it.
     pub order: Option<Vec<u32>>,
+    /// Of transactions: every level, and everything that was found.
+    pub isolation: Option<Box<Isolation>>,
+}
+
+/// What a history of transactions keeps and what it breaks, whatever level was asked for.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Isolation {
+    /// Every level and whether it holds.
+    pub levels: Vec<(&'static str, Verdict)>,
+    /// The levels that hold and are contained in no other that holds.
+    pub strongest: Vec<&'static str>,
+    /// The levels that are violated and contain no other that is.
+    pub weakest_violated: Vec<&'static str>,
+    /// Every kind of anomaly that was found, by name.
+    pub found: Vec<IsolationAnomaly>,
+}
+
+/// A kind of anomaly that a history has.
+#[derive(Clone, Debug, PartialEq)]
+pub struct IsolationAnomaly {
+    /// As Elle calls it: `G-single-realtime`.
+    pub name: String,
+    /// How many were seen; of cycles, one.
+    pub count: usize,
+    /// The first of them.
+    pub witness: Option<Anomaly>,
 }
 
 impl Report {
     /// A report without anomalies or certificate.
     pub fn new(model: &'static str, verdict: Verdict, operations: usize) -> Report {
-        Report { model, verdict, anomalies: Vec::new(), broken: 0, operations, order: None }
+        Report { model, verdict, anomalies: Vec::new(), broken: 0, operations, order: None, isolation: None }
     }
 }
 

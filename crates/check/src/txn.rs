@@ -35,7 +35,7 @@ pub use level::{LEVELS, Level};
 
 use crate::limit::Limit;
 use crate::model::Options;
-use crate::report::{Anomaly, AnomalyKind, Report};
+use crate::report::{Anomaly, AnomalyKind, Isolation, IsolationAnomaly, Report};
 use crate::verdict::Verdict;
 use facts::Facts;
 
@@ -86,18 +86,27 @@ impl TxnReport {
         let forbidden = |anomaly: &&TxnAnomaly| {
             Level::find(level).is_some_and(|level| level.forbids(anomaly.class, anomaly.variant))
         };
-        let tell = |found: &TxnAnomaly| Anomaly {
-            kind: AnomalyKind::Isolation,
-            title: found.name(),
-            story: found.story.clone(),
-            operations: Vec::new(),
-            indices: found.transactions.clone(),
-            drawing: Some(picture::svg(transactions, found)),
+        let forbidden = self.anomalies.iter().filter(forbidden).filter(|anomaly| !self.told_otherwise(anomaly));
+        let anomalies: Vec<Anomaly> = forbidden.map(|found| tell(transactions, found)).collect();
+        let (order, isolation) = (self.order.clone(), Some(Box::new(self.isolation(transactions))));
+        let broken = anomalies.len();
+        Report { broken, anomalies, order, isolation, ..Report::new(name, verdict, self.transactions) }
+    }
+
+    /// All levels and anomalies, in words.
+    fn isolation(&self, transactions: &Transactions) -> Isolation {
+        let names = |levels: Vec<&'static Level>| levels.into_iter().map(|level| level.name).collect();
+        let found = |(name, count): (&String, &usize)| IsolationAnomaly {
+            name: name.clone(),
+            count: *count,
+            witness: self.anomalies.iter().find(|found| found.name() == *name).map(|found| tell(transactions, found)),
         };
-        let anomalies: Vec<Anomaly> =
-            self.anomalies.iter().filter(forbidden).filter(|anomaly| !self.told_otherwise(anomaly)).map(tell).collect();
-        let order = self.order.clone();
-        Report { broken: anomalies.len(), anomalies, order, ..Report::new(name, verdict, self.transactions) }
+        Isolation {
+            levels: self.levels.iter().map(|(level, verdict)| (level.name, verdict.clone())).collect(),
+            strongest: names(self.strongest()),
+            weakest_violated: names(self.weakest_violated()),
+            found: self.counts.iter().map(found).collect(),
+        }
     }
 
     /// Whether an anomaly is a special look at transactions that another, of a more usual name, consists of.
@@ -110,6 +119,17 @@ impl TxnReport {
     /// The first anomaly that a level forbids.
     pub fn why(&self, level: &Level) -> Option<&TxnAnomaly> {
         self.anomalies.iter().find(|anomaly| level.forbids(anomaly.class, anomaly.variant))
+    }
+}
+
+fn tell(transactions: &Transactions, found: &TxnAnomaly) -> Anomaly {
+    Anomaly {
+        kind: AnomalyKind::Isolation,
+        title: found.name(),
+        story: found.story.clone(),
+        operations: Vec::new(),
+        indices: found.transactions.clone(),
+        drawing: Some(picture::svg(transactions, found)),
     }
 }
 

@@ -285,6 +285,9 @@ pub struct CheckOptions {
     /// Show no progress of long checks
     #[arg(long, short)]
     pub quiet: bool,
+    /// Draw every witness that is told, as an SVG in this folder
+    #[arg(long, value_name = "DIR", conflicts_with = "questions")]
+    pub draw: Option<PathBuf>,
     /// One JSON object a line
     #[arg(long)]
     pub json: bool,

@@ -5,18 +5,19 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use ::check::workload::{self, Question, Refusal, WORKLOADS, Workload};
-use ::check::{LINEARIZABLE, Model, Options, Report, Verdict};
+use ::check::{LINEARIZABLE, Model, Options};
 use history::import::{self, Format, Import, ImportOptions};
 use history::{History, Origin};
-use serde::Serialize;
 
 use crate::arguments::CheckOptions;
 use crate::exit::Exit;
 use crate::run::worse;
 use crate::{history_failed, list};
+use told::{Judged, Telling};
 use watch::{Ended, Limits, Teller};
 
 mod questions;
+mod told;
 mod watch;
 
 /// Judges each of the histories.
@@ -38,9 +39,10 @@ pub fn command(paths: &[PathBuf], options: &CheckOptions) -> Exit {
             return Exit::Usage;
         }
     };
+    let telling = Telling { json: options.json, draw: options.draw.clone() };
     let mut exits = Vec::new();
     let mut hear = |judged: Result<Judged, Exit>| {
-        exits.push(judged.map_or_else(|exit| exit, |judged| judged.tell(options.json)));
+        exits.push(judged.map_or_else(|exit| exit, |judged| judged.tell(&telling)));
     };
     let files = paths.to_vec();
     let ended = watch::watch(&limits, move |teller| wanted.judge_all(&files, teller), &mut hear);
@@ -50,7 +52,7 @@ pub fn command(paths: &[PathBuf], options: &CheckOptions) -> Exit {
         Ended::Stopped(reason, doing) => {
             for (at, path) in paths.iter().enumerate().skip(exits.len()) {
                 let doing = if at == exits.len() { &doing } else { watch::NOT_BEGUN };
-                exits.push(Judged::not(path, format!("{reason}: {doing}")).tell(options.json));
+                exits.push(Judged::not(path, format!("{reason}: {doing}")).tell(&telling));
             }
         }
     }
@@ -120,7 +122,7 @@ impl Wanted {
         let start = Instant::now();
         let options = Options { own_run, staleness, ..self.question.options.clone() };
         let report = ::check::check(&history, model, &options);
-        Ok(Judged { path: path.to_path_buf(), report, seconds: start.elapsed().as_secs_f64(), skipped })
+        Ok(Judged::own(path, report, start.elapsed().as_secs_f64(), skipped))
     }
 
     fn judge_import(&self, path: &Path, judging: &dyn Fn(usize)) -> Result<Judged, Exit> {
@@ -135,8 +137,9 @@ impl Wanted {
             Refusal::Malformed(wrong) => history_failed(&import.malformed(wrong)),
             Refusal::Unsupported(message) => told(path, Exit::Usage, &message),
         })?;
-        let skipped = import.first_skipped.map(|first| (import.skipped, first.to_string()));
-        Ok(Judged { path: path.to_path_buf(), report, seconds: start.elapsed().as_secs_f64(), skipped })
+        let seconds = start.elapsed().as_secs_f64();
+        let skipped = import.first_skipped.as_ref().map(|first| (import.skipped, first.to_string()));
+        Ok(Judged::imported(path, &import.events, report, seconds, skipped))
     }
 }
 
@@ -190,108 +193,5 @@ fn worst(a: Exit, b: Exit) -> Exit {
         (true, true) => worse(a, b),
         (true, false) => b,
         (false, _) => a,
-    }
-}
-
-struct Judged {
-    path: PathBuf,
-    report: Report,
-    seconds: f64,
-    /// How many mistakes were let pass, and the first of them.
-    skipped: Option<(usize, String)>,
-}
-
-/// One line of `--json`.
-#[derive(Serialize)]
-struct Line<'a> {
-    file: String,
-    model: &'a str,
-    verdict: &'a str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    reason: Option<&'a str>,
-    operations: usize,
-    seconds: f64,
-    /// Malformed events that `--lenient` let pass.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    skipped: Option<usize>,
-    /// The first reason of an `invalid` verdict; `null` otherwise.
-    witness: Option<Witness<'a>>,
-}
-
-#[derive(Serialize)]
-struct Witness<'a> {
-    anomaly: &'a str,
-    story: &'a [String],
-    operations: &'a [u32],
-}
-
-impl Judged {
-    /// What a limit left undecided, before it was known what was to be decided.
-    fn not(path: &Path, reason: String) -> Judged {
-        let verdict = Verdict::unknown(reason);
-        let report = Report { model: "", verdict, anomalies: Vec::new(), broken: 0, operations: 0, order: None };
-        Judged { path: path.to_path_buf(), report, seconds: 0.0, skipped: None }
-    }
-
-    /// Prints it, and says how to exit.
-    fn tell(&self, json: bool) -> Exit {
-        self.print(json);
-        self.exit()
-    }
-
-    fn exit(&self) -> Exit {
-        crate::exit_of(self.report.verdict.exit_code())
-    }
-
-    fn print(&self, json: bool) {
-        if json {
-            let text = serde_json::to_string(&self.line()).expect("plain data serialises");
-            println!("{text}");
-            return;
-        }
-        if self.report.model.is_empty() {
-            println!("{}: {}", self.path.display(), self.report.verdict);
-            return;
-        }
-        let operations = base::units::show_count(self.report.operations as u64);
-        let milliseconds = self.seconds * 1e3;
-        let file = self.path.display();
-        println!(
-            "{file}: {} {} ({operations} operations, {milliseconds:.1} ms)",
-            self.report.model, self.report.verdict
-        );
-        if let Some((count, first)) = &self.skipped {
-            println!("  {count} malformed events skipped, the first: {first}");
-        }
-        for anomaly in &self.report.anomalies {
-            println!("  {}", anomaly.title);
-            anomaly.story.iter().for_each(|sentence| println!("    {sentence}"));
-        }
-        let hidden = self.report.broken.saturating_sub(self.report.anomalies.len());
-        if hidden > 0 {
-            println!("  and {hidden} more");
-        }
-    }
-
-    fn line(&self) -> Line<'_> {
-        let reason = match &self.report.verdict {
-            Verdict::Unknown { reason } => Some(reason.as_str()),
-            _ => None,
-        };
-        let witness = self.report.anomalies.first().map(|anomaly| Witness {
-            anomaly: &anomaly.title,
-            story: &anomaly.story,
-            operations: &anomaly.indices,
-        });
-        Line {
-            file: self.path.display().to_string(),
-            model: self.report.model,
-            verdict: self.report.verdict.name(),
-            reason,
-            operations: self.report.operations,
-            seconds: self.seconds,
-            skipped: self.skipped.as_ref().map(|(count, _)| *count),
-            witness,
-        }
     }
 }

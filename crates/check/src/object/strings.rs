@@ -39,7 +39,15 @@ fn of_key(part: Part<'_>, options: &Options) -> Findings {
         matches!(search(&some), Linearized::Contradiction { .. })
     };
     let shrink = || shrink_with_needs(&sources(history, &places), contradicts);
-    conclude(search(&places), &places, part.name(), shrink)
+    let found = match search(&places) {
+        // The search knows what will be read. Others know it when the last read has returned.
+        Linearized::Contradiction { operation, .. } => {
+            let ends = places.iter().map(|&i| &history.calls[i]).filter(|call| is_get(call)).map(|call| call.completed);
+            Linearized::Contradiction { at: ends.max().unwrap_or(0), operation }
+        }
+        found => found,
+    };
+    conclude(found, &places, part.name(), shrink)
 }
 
 fn is_get(call: &Call) -> bool {

@@ -7,6 +7,7 @@ mod bench;
 mod cleanup;
 mod commands;
 mod compare;
+mod evidence;
 mod green;
 mod limits;
 mod online;
