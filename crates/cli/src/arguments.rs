@@ -82,6 +82,15 @@ Examples:
         #[command(flatten)]
         options: CompareOptions,
     },
+    /// Hunt for bugs in the simulated world: thousands of whole clusters in virtual time, under faults
+    #[command(after_help = "\
+Each seed is one run under conditions of its own: size, network, disks, faults, settings. The first run that breaks a promise is cut to
+its shortest story and kept in a file. Examples:
+  assize sim raft-kv --for 60s
+  assize sim paxos-register --bug own-value-first
+  assize sim --replay sim-paxos-register-1.json
+  assize sim --bugs                        every planted bug, and how soon it is found")]
+    Sim(SimOptions),
     /// Write the report of a run again
     Report {
         /// The run folder
@@ -289,6 +298,52 @@ pub struct CheckOptions {
     #[arg(long, value_name = "DIR", conflicts_with = "questions")]
     pub draw: Option<PathBuf>,
     /// One JSON object a line
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// What `sim` takes.
+#[derive(Args, Debug, Clone)]
+pub struct SimOptions {
+    /// Which specimen: `raft-kv` if none is named
+    pub specimen: Option<String>,
+    /// Plant a bug (`assize list systems`)
+    #[arg(long, value_name = "NAME")]
+    pub bug: Option<String>,
+    /// The seed of the first run; the next has the next
+    #[arg(long, default_value_t = 1)]
+    pub seed: u64,
+    /// How many runs; without it, as many as the time allows
+    #[arg(long, value_name = "N")]
+    pub runs: Option<u64>,
+    /// How long: 10s without `--runs`
+    #[arg(long = "for", value_name = "DURATION")]
+    pub time: Option<String>,
+    /// Sizes of cluster to draw from
+    #[arg(long, value_name = "N,N", value_delimiter = ',')]
+    pub nodes: Vec<usize>,
+    /// A setting of the protocol, the same in every run
+    #[arg(long, value_name = "NAME=VALUE")]
+    pub set: Vec<String>,
+    /// Threads: one for each core if not said
+    #[arg(long, value_name = "N")]
+    pub threads: Option<usize>,
+    /// Where what was found is kept: sim-SPECIMEN-SEED.json if not said
+    #[arg(long, value_name = "FILE")]
+    pub save: Option<PathBuf>,
+    /// Repeat a run that was kept
+    #[arg(long, value_name = "FILE")]
+    pub replay: Option<PathBuf>,
+    /// With `--replay`: tell every message, timer and sync
+    #[arg(long, requires = "replay")]
+    pub full: bool,
+    /// Hunt every planted bug (of one specimen, if named), and say how soon each is found
+    #[arg(long)]
+    pub bugs: bool,
+    /// With `--bugs`: from so many base seeds each
+    #[arg(long, value_name = "N", default_value_t = 3)]
+    pub bases: u32,
+    /// Print one JSON object
     #[arg(long)]
     pub json: bool,
 }

@@ -26,6 +26,7 @@ mod new;
 mod node;
 mod reference;
 mod run;
+mod sim;
 mod view;
 
 use std::io::{self, Write};
@@ -62,6 +63,7 @@ fn dispatch(arguments: Arguments) -> Exit {
         None => run::command(None, &arguments.run),
         Some(Command::Run { plan, options }) => run::command(plan.as_deref(), &options),
         Some(Command::Check { paths, options }) => check::command(&paths, &options),
+        Some(Command::Sim(options)) => sim::command(&options),
         Some(Command::Compare { baseline, candidate, options }) => compare::command(&baseline, &candidate, &options),
         Some(Command::Report { run, open }) => report(&run, open),
         Some(Command::Export { history, format }) => export(&history, format),

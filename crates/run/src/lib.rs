@@ -4,6 +4,7 @@
 //! - [`conduct`]: deploy, load, break, heal, settle, read, stop; then [`judge`].
 //! - [`judge()`](judge::judge): from a run folder to results, the same now and later.
 //! - [`compare`]: two plans side by side, from runs in pairs.
+//! - [`hunt`]: cases of the simulated world on all cores.
 //! - [`Event`]: what every view reads while a run goes on.
 //! - [`Folder`]: the run folder; [`record`]: what a run writes about itself.
 
@@ -14,6 +15,7 @@ mod error;
 mod event;
 mod faults;
 mod folder;
+pub mod hunt;
 mod journal;
 pub mod judge;
 mod machine;

@@ -106,6 +106,11 @@ pub(crate) struct Person {
     pub(crate) life: u32,
     pub(crate) booted: Time,
     pub(crate) clock: Clock,
+    /// When `clock` was set, and how far drift had brought the clocks ahead by then, ns.
+    clock_set: Time,
+    ahead_then: i64,
+    /// How far ahead they were at boot, which the monotonic clock does not show.
+    ahead_at_boot: i64,
     pub(crate) disk: Platter,
     /// Invariant: what waits in `waiting` needs a barrier after this one.
     pub(crate) durable: Barrier,
@@ -113,6 +118,18 @@ pub(crate) struct Person {
     timers: Vec<TimerState>,
     pub(crate) seen: Observation,
     pub(crate) halted: Option<String>,
+}
+
+impl Person {
+    /// How far drift has brought its clocks ahead of true time, ns.
+    #[inline]
+    fn ahead(&self, now: Time) -> i64 {
+        if self.clock.drift_ppm == 0 {
+            return self.ahead_then;
+        }
+        let span = i128::from(now.0 - self.clock_set.0);
+        self.ahead_then + (span * i128::from(self.clock.drift_ppm) / 1_000_000) as i64
+    }
 }
 
 /// An answer that waits for the disk.
@@ -206,6 +223,7 @@ impl Core {
         person.up = true;
         person.life += 1;
         person.booted = self.now;
+        person.ahead_at_boot = person.ahead(self.now);
         person.durable = Barrier::NONE;
         person.halted = None;
         Seed(u64::from(self.choices.choose(Stream::boot(who.0), u32::MAX)))
@@ -225,16 +243,21 @@ impl Core {
     /// What the clocks of a participant show.
     #[inline]
     pub(crate) fn clocks(&self, who: Who) -> Now {
-        let Person { booted, clock, .. } = &self.people[who.index()];
-        let elapsed = self.now.0 - booted.0;
-        if *clock == Clock::default() {
-            return Now { monotonic: Time(elapsed), wall: self.now };
-        }
-        let drift = |span: u64| (i128::from(span) * (1_000_000 + i128::from(clock.drift_ppm)) / 1_000_000) as u64;
+        let person = &self.people[who.index()];
+        let ahead = person.ahead(self.now);
+        let since_boot = Time(self.now.0 - person.booted.0);
         Now {
-            monotonic: Time(drift(elapsed)),
-            wall: Time(drift(self.now.0).saturating_add_signed(clock.wall_offset_ns)),
+            monotonic: Time(since_boot.0.saturating_add_signed(ahead - person.ahead_at_boot)),
+            wall: Time(self.now.0.saturating_add_signed(ahead + person.clock.wall_offset_ns)),
         }
+    }
+
+    /// Sets the clock of a participant. What drift has gained so far stays: a clock runs on from where it is.
+    pub(crate) fn set_clock(&mut self, who: Who, clock: Clock) {
+        let now = self.now;
+        let person = &mut self.people[who.index()];
+        person.ahead_then = person.ahead(now);
+        (person.clock, person.clock_set) = (clock, now);
     }
 
     // What actors ask for.
@@ -249,10 +272,12 @@ impl Core {
         let leaves = self.now.max(self.people[from.index()].busy_until);
         match self.links.fate(&self.options.network, &mut self.choices, from, to, kind, leaves) {
             Fate::Arrives(at) => {
+                self.links.leaves(from, to);
                 self.queue.push(at, Event::Deliver { from, to, mail });
                 Posted::Sent
             }
             Fate::Twice(first, second) => {
+                self.links.leaves(from, to);
                 self.queue.push(first, Event::Deliver { from, to, mail });
                 Posted::Twice(second)
             }
@@ -424,8 +449,8 @@ impl Core {
     /// A message came to a server that is down: the sender's kernel is refused.
     pub(crate) fn refuse(&mut self, from: Who, to: Who) {
         if self.options.connections && !self.links.is_cut(to, from) {
-            let open = self.links.set_open(from, to, false);
-            self.notify_lost(from, to, !open);
+            let unsent = self.links.close(from, to);
+            self.notify_lost(from, to, unsent);
         }
     }
 

@@ -55,6 +55,8 @@ pub(crate) enum Event {
     Trip { who: Who, round: u32 },
     /// The fault driver undoes one of its faults, unless its round is over.
     Relent { fault: u32, round: u32 },
+    /// An act of a scripted storm.
+    Act { index: u32 },
 }
 
 impl Event {
@@ -91,6 +93,7 @@ impl Event {
             Event::Strike { kind, round } => (10 << 48 | u64::from(kind), u64::from(round)),
             Event::Trip { who, round } => (pair(2, who, who), u64::from(round)),
             Event::Relent { fault, round } => (11 << 48 | u64::from(fault), u64::from(round)),
+            Event::Act { index } => (12 << 48, u64::from(index)),
         }
     }
 }

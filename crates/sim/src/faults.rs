@@ -4,16 +4,37 @@ use std::time::Duration;
 
 use base::{NodeId, Seed, Time};
 use fault::LinkRule;
+use serde::{Deserialize, Serialize};
 
 use crate::choices::Stream;
-use crate::core::{Core, Violation};
+use crate::core::{Clock, Core, Violation};
 use crate::event::{Event, Who};
 use crate::network::between;
 use crate::trace::Transcript;
-use crate::world::{World, show_groups};
+use crate::world::World;
+
+/// One thing that a storm does. A storm is a list of these: what random faults did can be written down, edited and played again.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Act {
+    /// A server loses power.
+    Crash(u16),
+    /// It boots with what its disk kept.
+    Restart(u16),
+    /// Its process stops.
+    Pause(u16),
+    /// And goes on.
+    Resume(u16),
+    /// Links (from, to) carry nothing.
+    Cut(Vec<(u16, u16)>),
+    /// They do again.
+    Mend(Vec<(u16, u16)>),
+    /// The clocks of a server run faster by so many millionths.
+    Drift(u16, i32),
+}
 
 /// Which faults strike, how often and for how long. Zero means never.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct FaultMix {
     /// Mean time between crashes, and how long a node stays down (from, to).
     pub crash: (Duration, (Duration, Duration)),
@@ -21,6 +42,8 @@ pub struct FaultMix {
     pub partition: (Duration, (Duration, Duration)),
     /// Mean time between pauses, and how long one lasts.
     pub pause: (Duration, (Duration, Duration)),
+    /// Mean time between spells in which the clocks of a server run three times as fast, and how long one lasts.
+    pub drift: (Duration, (Duration, Duration)),
     /// The share of steps with a write after which the node crashes, at once or within two syncs: before the write is
     /// durable, or after it. Finds lost promises far sooner than crashes by the clock.
     pub crash_after_write: f64,
@@ -32,7 +55,14 @@ impl FaultMix {
     /// No faults: to be filled in.
     pub fn none() -> Self {
         let never = (Duration::ZERO, (Duration::ZERO, Duration::ZERO));
-        FaultMix { crash: never, partition: never, pause: never, crash_after_write: 0.0, most_down: usize::MAX }
+        FaultMix {
+            crash: never,
+            partition: never,
+            pause: never,
+            drift: never,
+            crash_after_write: 0.0,
+            most_down: usize::MAX,
+        }
     }
 
     /// A crash about every 2 s (down 50 ms to 1 s), a partition about every 3 s (100 ms to 2 s), a pause about every 5 s
@@ -44,7 +74,7 @@ impl FaultMix {
             partition: (ms(3000), (ms(100), ms(2000))),
             pause: (ms(5000), (ms(50), ms(1000))),
             crash_after_write: 0.002,
-            most_down: usize::MAX,
+            ..Self::none()
         }
     }
 
@@ -53,6 +83,7 @@ impl FaultMix {
             Kind::Crash => self.crash,
             Kind::Partition => self.partition,
             Kind::Pause => self.pause,
+            Kind::Drift => self.drift,
         }
     }
 }
@@ -62,9 +93,13 @@ enum Kind {
     Crash,
     Partition,
     Pause,
+    Drift,
 }
 
-const KINDS: [Kind; 3] = [Kind::Crash, Kind::Partition, Kind::Pause];
+const KINDS: [Kind; 4] = [Kind::Crash, Kind::Partition, Kind::Pause, Kind::Drift];
+
+/// How much faster the clocks of a spell run, in millionths.
+const FAST: i32 = 2_000_000;
 
 /// The faults that are in force, and those to come.
 #[derive(Debug, Default)]
@@ -72,14 +107,12 @@ pub(crate) struct Storm {
     mix: Option<FaultMix>,
     /// Counts storms: what an earlier one queued is void.
     round: u32,
-    active: Vec<Active>,
-}
-
-#[derive(Clone, Debug)]
-enum Active {
-    Down(NodeId),
-    Paused(NodeId),
-    Cut(Vec<(Who, Who)>),
+    /// What undoes each fault so far.
+    reliefs: Vec<Act>,
+    /// What was done so far, and when.
+    done: Vec<(Time, Act)>,
+    /// What a scripted storm does.
+    script: Vec<Act>,
 }
 
 /// A run in two phases: faults for a while, then none and a demand for progress.
@@ -151,11 +184,29 @@ impl World {
         (0..KINDS.len() as u8).for_each(|kind| self.schedule_strike(kind));
     }
 
-    /// Ends all faults, those made by hand too: links are healed, paused nodes go on, dead ones restart.
+    /// Does each of these things at its time: a storm that was written down.
+    pub fn play_storm(&mut self, acts: &[(Time, Act)]) {
+        for (at, act) in acts {
+            let index = self.core.storm.script.len() as u32;
+            self.core.storm.script.push(act.clone());
+            self.core.queue.push((*at).max(self.core.now), Event::Act { index });
+        }
+    }
+
+    /// What the storm has done so far, in a form that [`play_storm`](Self::play_storm) does again.
+    pub fn storm_so_far(&self) -> &[(Time, Act)] {
+        &self.core.storm.done
+    }
+
+    /// Ends all faults, those made by hand too: links are healed, paused nodes go on, dead ones restart, clocks run as they should.
     pub fn calm(&mut self) {
-        self.core.storm = Storm { round: self.core.storm.round + 1, ..Storm::default() };
+        let storm = &mut self.core.storm;
+        (storm.mix, storm.round) = (None, storm.round + 1);
+        storm.reliefs.clear();
+        storm.script.clear();
         self.heal();
         for node in NodeId::all(self.core.servers) {
+            self.set_drift(node, 0);
             self.resume(node);
             self.restart(node);
         }
@@ -176,87 +227,105 @@ impl World {
             return;
         }
         let struck = match KINDS[usize::from(kind)] {
-            Kind::Crash => self.strike_down(),
-            Kind::Partition => self.strike_links(),
-            Kind::Pause => self.strike_still(),
+            Kind::Crash => self.choose_crash(),
+            Kind::Partition => self.choose_cut(),
+            Kind::Pause => self.choose_pause(),
+            Kind::Drift => {
+                let node = self.victim().0;
+                Some((Act::Drift(node, FAST), Act::Drift(node, 0)))
+            }
         };
-        if let Some(active) = struck {
-            self.schedule_relief(active, KINDS[usize::from(kind)]);
+        if let Some((act, relief)) = struck {
+            self.act(act);
+            self.schedule_relief(relief, KINDS[usize::from(kind)]);
         }
         self.schedule_strike(kind);
     }
 
-    fn schedule_relief(&mut self, active: Active, kind: Kind) {
+    fn schedule_relief(&mut self, relief: Act, kind: Kind) {
         let Some(mix) = &self.core.storm.mix else { return };
         let (least, most) = mix.of(kind).1;
         let lasts = between(&mut self.core.choices, Stream::FAULTS, least.as_nanos() as u64, most.as_nanos() as u64);
-        let (fault, round) = (self.core.storm.active.len() as u32, self.core.storm.round);
-        self.core.storm.active.push(active);
+        let (fault, round) = (self.core.storm.reliefs.len() as u32, self.core.storm.round);
+        self.core.storm.reliefs.push(relief);
         self.core.queue.push(self.core.now + Duration::from_nanos(lasts), Event::Relent { fault, round });
     }
 
     /// Undoes one fault.
     pub(crate) fn relent(&mut self, fault: u32, round: u32) {
-        if self.core.storm.round != round {
-            return;
+        if self.core.storm.round == round {
+            self.act(self.core.storm.reliefs[fault as usize].clone());
         }
-        match self.core.storm.active[fault as usize].clone() {
-            Active::Down(node) => self.restart(node),
-            Active::Paused(node) => self.resume(node),
-            Active::Cut(links) => {
-                links.iter().for_each(|&(from, to)| self.core.links.set(from, to, None));
+    }
+
+    /// The next act of a scripted storm, unless that is over.
+    pub(crate) fn play(&mut self, index: u32) {
+        if let Some(act) = self.core.storm.script.get(index as usize).cloned() {
+            self.act(act);
+        }
+    }
+
+    /// Does it now, and writes it down.
+    fn act(&mut self, act: Act) {
+        self.core.storm.done.push((self.core.now, act.clone()));
+        match act {
+            Act::Crash(node) => self.crash(NodeId(node)),
+            Act::Restart(node) => self.restart(NodeId(node)),
+            Act::Pause(node) => self.pause(NodeId(node)),
+            Act::Resume(node) => self.resume(NodeId(node)),
+            Act::Drift(node, ppm) => self.set_drift(NodeId(node), ppm),
+            Act::Cut(links) => {
+                links.iter().for_each(|&(from, to)| self.core.links.set(Who(from), Who(to), Some(LinkRule::CUT)));
+                self.tell(format!("cut {}", show_links(&links)));
+            }
+            Act::Mend(links) => {
+                links.iter().for_each(|&(from, to)| self.core.links.set(Who(from), Who(to), None));
                 self.tell("a partition ends".into());
             }
         }
     }
 
-    /// The node that has just written crashes, if it is still up.
-    pub(crate) fn trip(&mut self, who: Who, round: u32) {
-        let node = NodeId(who.0);
-        if self.core.storm.round == round && self.may_crash(node) {
-            self.crash(node);
-            self.schedule_relief(Active::Down(node), Kind::Crash);
+    fn set_drift(&mut self, node: NodeId, drift_ppm: i32) {
+        let clock = self.core.people[node.index()].clock;
+        if clock.drift_ppm != drift_ppm {
+            self.set_clock(node, Clock { drift_ppm, ..clock });
+            self.tell(format!("the clock of {node} runs {} % fast", drift_ppm / 10_000));
         }
     }
 
-    fn strike_down(&mut self) -> Option<Active> {
-        let node = self.victim();
-        self.may_crash(node).then(|| {
-            self.crash(node);
-            Active::Down(node)
-        })
+    /// The node that has just written crashes, if it is still up.
+    pub(crate) fn trip(&mut self, who: Who, round: u32) {
+        if self.core.storm.round == round && self.may_crash(NodeId(who.0)) {
+            self.act(Act::Crash(who.0));
+            self.schedule_relief(Act::Restart(who.0), Kind::Crash);
+        }
     }
 
-    fn strike_still(&mut self) -> Option<Active> {
+    fn choose_crash(&mut self) -> Option<(Act, Act)> {
         let node = self.victim();
-        self.is_up(node).then(|| {
-            self.pause(node);
-            Active::Paused(node)
-        })
+        self.may_crash(node).then_some((Act::Crash(node.0), Act::Restart(node.0)))
+    }
+
+    fn choose_pause(&mut self) -> Option<(Act, Act)> {
+        let node = self.victim();
+        self.is_up(node).then_some((Act::Pause(node.0), Act::Resume(node.0)))
     }
 
     /// One node alone, a random split, or one direction of one node's links.
-    fn strike_links(&mut self) -> Option<Active> {
+    fn choose_cut(&mut self) -> Option<(Act, Act)> {
         let (shape, victim) = (self.core.choices.choose(Stream::FAULTS, 4), self.victim());
         let all: Vec<NodeId> = NodeId::all(self.core.servers).collect();
         let (inside, outside): (Vec<NodeId>, Vec<NodeId>) = match shape {
             1 => all.into_iter().partition(|_| self.core.choices.choose(Stream::FAULTS, 2) == 1),
             _ => all.into_iter().partition(|node| *node == victim),
         };
-        let out = inside.iter().flat_map(|a| outside.iter().map(move |b| (Who(a.0), Who(b.0))));
-        let cut: Vec<(Who, Who)> = match shape {
+        let out = inside.iter().flat_map(|a| outside.iter().map(move |b| (a.0, b.0)));
+        let cut: Vec<(u16, u16)> = match shape {
             2 => out.collect(),
             3 => out.map(|(a, b)| (b, a)).collect(),
             _ => out.flat_map(|(a, b)| [(a, b), (b, a)]).collect(),
         };
-        cut.iter().for_each(|&(from, to)| self.core.links.set(from, to, Some(LinkRule::CUT)));
-        let groups = show_groups(&[inside, outside]);
-        self.tell(match shape {
-            2 => format!("partition {groups}, outwards only"),
-            3 => format!("partition {groups}, inwards only"),
-            _ => format!("partition {groups}"),
-        });
-        (!cut.is_empty()).then_some(Active::Cut(cut))
+        (!cut.is_empty()).then(|| (Act::Cut(cut.clone()), Act::Mend(cut)))
     }
 
     fn victim(&mut self) -> NodeId {
@@ -300,4 +369,14 @@ fn progress_check(calm: Time) -> impl FnMut(&World) -> bool {
         next = world.now() + Duration::from_millis(1);
         world.core.operations.without_progress(calm).is_empty()
     }
+}
+
+/// Links as a story tells them: both directions of a link once, as `n1 - n2`.
+fn show_links(links: &[(u16, u16)]) -> String {
+    let show = |&(from, to): &(u16, u16)| match links.contains(&(to, from)) {
+        true if from < to => Some(format!("{} - {}", NodeId(from), NodeId(to))),
+        true => None,
+        false => Some(format!("{} -> {}", NodeId(from), NodeId(to))),
+    };
+    links.iter().filter_map(show).collect::<Vec<_>>().join(", ")
 }

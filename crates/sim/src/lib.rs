@@ -5,6 +5,7 @@
 //! - [`Network`], [`Disk`], [`Clock`]: what surrounds the participants.
 //! - [`FaultMix`], [`Trial`]: random faults, and the run in two phases (safety under faults, then progress without).
 //! - [`Recording`]: the decisions of a run, from which it can be repeated.
+//! - [`explore`]: many runs under conditions of their own, and the smallest story of one that fails.
 //! - [`script`]: scenarios written as commands, answered with what happened.
 //!
 //! Inside, one `core` that knows no protocol (queue, links, disks, clocks, operations, trace) and a small generic `troupe`
@@ -14,6 +15,7 @@ mod choices;
 mod core;
 mod disk;
 mod event;
+pub mod explore;
 mod faults;
 mod network;
 mod operations;
@@ -30,7 +32,7 @@ mod tests;
 pub use choices::Recording;
 pub use core::{Clock, Options, Violation};
 pub use disk::{Disk, Unsynced};
-pub use faults::{Failure, FaultMix, Trial};
+pub use faults::{Act, Failure, FaultMix, Trial};
 pub use network::Network;
 pub use trace::{Line, Transcript};
 pub use world::World;

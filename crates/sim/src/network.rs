@@ -78,6 +78,8 @@ pub(crate) struct Links {
     last: Vec<Time>,
     /// By link, whether a message has passed since it was last reported lost.
     open: Vec<bool>,
+    /// By link, how many messages are under way.
+    under_way: Vec<u32>,
 }
 
 impl Links {
@@ -98,12 +100,14 @@ impl Links {
             filters: old.filters,
             last: vec![Time::ZERO; width * width],
             open: vec![false; width * width],
+            under_way: vec![0; width * width],
         };
         for from in 0..old.width {
             for to in 0..old.width {
                 self.by_link[from * width + to] = old.by_link[from * old.width + to];
                 self.last[from * width + to] = old.last[from * old.width + to];
                 self.open[from * width + to] = old.open[from * old.width + to];
+                self.under_way[from * width + to] = old.under_way[from * old.width + to];
             }
         }
     }
@@ -140,6 +144,25 @@ impl Links {
     /// Whether nothing sent by `from` reaches `to`.
     pub(crate) fn is_cut(&self, from: Who, to: Who) -> bool {
         self.rule(from, to).is_some_and(|rule| rule.cut)
+    }
+
+    /// A message leaves.
+    #[inline]
+    pub(crate) fn leaves(&mut self, from: Who, to: Who) {
+        self.under_way[from.index() * self.width + to.index()] += 1;
+    }
+
+    /// A message arrives, whoever takes it.
+    #[inline]
+    pub(crate) fn arrives(&mut self, from: Who, to: Who) {
+        let count = &mut self.under_way[from.index() * self.width + to.index()];
+        *count = count.saturating_sub(1);
+    }
+
+    /// Closes a link, and says whether nothing sent over it since it was last closed was delivered, or can still be.
+    pub(crate) fn close(&mut self, from: Who, to: Who) -> bool {
+        let passed = self.set_open(from, to, false);
+        !passed && self.under_way[from.index() * self.width + to.index()] == 0
     }
 
     /// Says that a message passed, and whether it is the first since the link was lost.

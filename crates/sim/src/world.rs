@@ -176,10 +176,10 @@ impl World {
         }
     }
 
-    /// Sets the clock of a server. Timers that are set keep their time.
+    /// Sets the clock of a server: it runs on from where it is, at the new rate. Timers that are set keep their time.
     pub fn set_clock(&mut self, node: NodeId, clock: Clock) {
         let drift_ppm = clock.drift_ppm.max(-900_000);
-        self.core.people[node.index()].clock = Clock { drift_ppm, ..clock };
+        self.core.set_clock(Who(node.0), Clock { drift_ppm, ..clock });
     }
 
     // Links.
@@ -349,6 +349,9 @@ impl World {
             self.cast.warm(&mut mail);
         }
         self.core.trace.event(at, event.words());
+        if let Event::Deliver { from, to, .. } = event {
+            self.core.links.arrives(from, to);
+        }
         match event.recipient() {
             Some(who) if !self.core.is_ready(who) => self.put_off(who, event),
             _ => self.handle(event, false),
@@ -400,6 +403,7 @@ impl World {
             Event::Strike { kind, round } => self.strike(kind, round),
             Event::Trip { who, round } => self.trip(who, round),
             Event::Relent { fault, round } => self.relent(fault, round),
+            Event::Act { index } => self.play(index),
         }
     }
 
@@ -512,7 +516,7 @@ impl World {
     }
 }
 
-pub(crate) fn show_groups(groups: &[Vec<NodeId>]) -> String {
+fn show_groups(groups: &[Vec<NodeId>]) -> String {
     let group = |nodes: &Vec<NodeId>| nodes.iter().map(NodeId::to_string).collect::<Vec<_>>().join(" ");
     groups.iter().map(group).collect::<Vec<_>>().join(" | ")
 }

@@ -8,6 +8,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use base::{Bytes, NodeId, Rng, Seed};
+use history::{History, Operation};
 use plan::reference::{Field, field};
 use plan::{Plain, Table};
 use proto::client::{ActorClient, Client};
@@ -33,6 +34,8 @@ pub struct SpecimenInfo {
     pub parameters: &'static [Field],
     boot: fn(&Parameters, usize) -> Result<Boot, String>,
     client: MakeClient,
+    world: fn(&Parameters, usize, sim::Options) -> Result<sim::World, String>,
+    knobs: fn(&mut Rng, usize) -> Parameters,
 }
 
 /// Every protocol that can be served.
@@ -44,6 +47,10 @@ pub const SPECIMENS: &[SpecimenInfo] = &[
         parameters: RAFT_PARAMETERS,
         boot: |parameters, nodes| Ok(boot(raft::RaftKv::parse(parameters, nodes)?)),
         client: |parameters, nodes, rng| Ok(client(raft::RaftKv::parse(parameters, nodes)?, nodes, rng)),
+        world: |parameters, nodes, options| {
+            Ok(sim::World::new(raft::RaftKv::parse(parameters, nodes)?, nodes, options))
+        },
+        knobs: raft_knobs,
     },
     SpecimenInfo {
         name: "paxos-register",
@@ -52,6 +59,10 @@ pub const SPECIMENS: &[SpecimenInfo] = &[
         parameters: PAXOS_PARAMETERS,
         boot: |parameters, nodes| Ok(boot(paxos::PaxosRegister::parse(parameters, nodes)?)),
         client: |parameters, nodes, rng| Ok(client(paxos::PaxosRegister::parse(parameters, nodes)?, nodes, rng)),
+        world: |parameters, nodes, options| {
+            Ok(sim::World::new(paxos::PaxosRegister::parse(parameters, nodes)?, nodes, options))
+        },
+        knobs: paxos_knobs,
     },
 ];
 
@@ -83,6 +94,28 @@ const PAXOS_PARAMETERS: &[Field] = &[
     field("bug", "the name of a planted bug", "none", "a bug to plant, to see it found (`assize list systems`)"),
 ];
 
+/// Timeouts that tie, and an entry a message: what the defaults make rare.
+fn raft_knobs(rng: &mut Rng, _nodes: usize) -> Parameters {
+    let timeouts =
+        [("100ms..200ms", "30ms"), ("100ms..120ms", "30ms"), ("100ms..104ms", "30ms"), ("200ms..400ms", "20ms")];
+    let (election, heartbeat) = timeouts[rng.below(4) as usize];
+    let append = if rng.chance(0.3) { "1B" } else { "256KiB" };
+    knobs(&[("election_timeout", election), ("heartbeat", heartbeat), ("append_bytes", append)])
+}
+
+/// Quorums of unequal size, and more or less patience with rivals.
+fn paxos_knobs(rng: &mut Rng, nodes: usize) -> Parameters {
+    let majority = nodes / 2 + 1;
+    let prepare = if rng.chance(0.3) { rng.within(majority as u64..=nodes as u64) as usize } else { majority };
+    let back_off = ["4ms", "20ms", "40ms"][rng.below(3) as usize];
+    let (prepare, accept) = (prepare.to_string(), (nodes + 1 - prepare).to_string());
+    knobs(&[("prepare_quorum", &prepare), ("accept_quorum", &accept), ("back_off", back_off)])
+}
+
+fn knobs(pairs: &[(&str, &str)]) -> Parameters {
+    pairs.iter().map(|(name, value)| (name.to_string(), value.to_string())).collect()
+}
+
 /// The specimen of this name.
 pub fn find(name: &str) -> Option<&'static SpecimenInfo> {
     SPECIMENS.iter().find(|info| info.name == name)
@@ -107,6 +140,23 @@ impl SpecimenInfo {
     /// What is wrong with the parameters.
     pub fn boot(&self, parameters: &Parameters, nodes: usize) -> Result<Boot, String> {
         (self.boot)(parameters, nodes)
+    }
+}
+
+impl sim::explore::Specimen for SpecimenInfo {
+    fn world(&self, case: &sim::explore::Case, options: sim::Options) -> Result<sim::World, String> {
+        (self.world)(&case.parameters, case.nodes, options)
+    }
+
+    fn knobs(&self, rng: &mut Rng, nodes: usize) -> Parameters {
+        (self.knobs)(rng, nodes)
+    }
+
+    fn judge(&self, operations: &[Operation]) -> Option<(String, String)> {
+        let history = History::from_operations(operations.to_vec());
+        let report = check::check(&history, &check::LINEARIZABLE, &check::Options::default());
+        let anomaly = report.anomalies.first()?;
+        Some((check::LINEARIZABLE.name.into(), anomaly.story.join(" ")))
     }
 }
 

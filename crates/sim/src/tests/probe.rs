@@ -153,7 +153,7 @@ fn clocks_drift_and_the_monotonic_one_begins_at_boot() {
         100ms timer 0
         200ms timer 0"#]],
     );
-    assert!(log(&world, N2).contains("n1 b\"wall 7100\""), "{}", log(&world, N2));
+    assert!(log(&world, N2).contains("n1 b\"wall 7050\""), "{}", log(&world, N2));
 }
 
 #[test]

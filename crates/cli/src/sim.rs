@@ -1,0 +1,253 @@
+//! `assize sim`: thousands of whole clusters in virtual time, until one breaks a promise; then its shortest story.
+
+use std::io::IsTerminal;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use ::sim::Transcript;
+use ::sim::explore::{Case, Finding, Scope, Shrunk, shrink};
+use base::units::{parse_duration, show_count, show_duration};
+use run::Stop;
+use run::hunt::{Bag, Hunt};
+use system::specimen::{self, SPECIMENS, SpecimenInfo};
+
+use crate::arguments::SimOptions;
+use crate::exit::Exit;
+
+/// Events of further runs that shrinking may take: about two seconds.
+const SHRINKING: u64 = 5_000_000;
+
+/// A story longer than this is cut in the middle on a terminal; the file has the case, and with it all of it.
+const LINES: usize = 60;
+
+/// Hunts, repeats a case, or tries every planted bug.
+pub fn command(options: &SimOptions) -> Exit {
+    let done = match (&options.replay, options.bugs) {
+        (Some(file), _) => replay(file, options),
+        (None, true) => zoo(options),
+        (None, false) => hunt(options),
+    };
+    done.unwrap_or_else(|(exit, message)| {
+        eprintln!("error: {message}");
+        exit
+    })
+}
+
+type Done = Result<Exit, (Exit, String)>;
+
+fn hunt(options: &SimOptions) -> Done {
+    let info = find(options.specimen.as_deref().unwrap_or("raft-kv"))?;
+    let stop = Stop::on_signals().map_err(|error| (Exit::Unavailable, format!("signals cannot be caught: {error}")))?;
+    let hunt = Hunt { runs: options.runs.unwrap_or(u64::MAX), ..of(info, options, options.bug.as_deref(), &stop)? };
+    let live = std::io::stderr().is_terminal() && !options.json;
+    let bag = hunt
+        .run(&mut |bag| {
+            if live {
+                eprint!("\r\x1b[K{}", figures(info.name, bag));
+            }
+        })
+        .map_err(|error| (Exit::Usage, error))?;
+    if live {
+        eprint!("\r\x1b[K");
+    }
+    if options.json {
+        println!("{}", json(info.name, &bag));
+    } else {
+        println!("{}", figures(info.name, &bag));
+    }
+    match &bag.found {
+        None if stop.is_set() => Ok(Exit::Interrupted),
+        None => {
+            if !options.json {
+                println!("VALID · nothing was found");
+            }
+            Ok(Exit::Success)
+        }
+        Some((case, finding)) => tell(info, case, finding, options),
+    }
+}
+
+fn of<'a>(
+    info: &'static SpecimenInfo,
+    options: &SimOptions,
+    bug: Option<&str>,
+    stop: &'a Stop,
+) -> Result<Hunt<'a>, (Exit, String)> {
+    let usage = |message: String| (Exit::Usage, message);
+    let mut scope = Scope::default();
+    if !options.nodes.is_empty() {
+        scope.nodes = options.nodes.clone();
+    }
+    for text in &options.set {
+        let (name, value) =
+            text.split_once('=').ok_or_else(|| usage(format!("expected `name=value`, not `{text}`")))?;
+        scope.parameters.insert(name.trim().into(), value.trim().into());
+    }
+    if let Some(bug) = bug {
+        scope.parameters.insert("bug".into(), bug.into());
+        // A bug that costs liveness only is found by `progress`, all others long before.
+        scope.calm = Duration::ZERO;
+    }
+    let time = options.time.as_deref().map(|text| parse_duration(text).map_err(usage)).transpose()?;
+    let threads = options.threads.unwrap_or_else(|| std::thread::available_parallelism().map_or(1, usize::from));
+    let time = time.unwrap_or(if options.runs.is_some() { Duration::MAX } else { Duration::from_secs(10) });
+    Ok(Hunt { specimen: info, scope, first_seed: options.seed, runs: u64::MAX, time, threads, stop })
+}
+
+fn find(name: &str) -> Result<&'static SpecimenInfo, (Exit, String)> {
+    specimen::find(name).ok_or_else(|| {
+        let known: Vec<&str> = SPECIMENS.iter().map(|info| info.name).collect();
+        (Exit::Usage, format!("there is no specimen `{name}`; there are {}", known.join(", ")))
+    })
+}
+
+/// Shrinks what was found, keeps it and tells it.
+fn tell(info: &'static SpecimenInfo, case: &Case, finding: &Finding, options: &SimOptions) -> Done {
+    let began = Instant::now();
+    let shrunk = shrink(case, finding, info, SHRINKING).map_err(|error| (Exit::Usage, error))?;
+    let took = began.elapsed();
+    let file = options.save.clone().unwrap_or_else(|| PathBuf::from(format!("sim-{}-{}.json", info.name, case.seed)));
+    keep(&file, info.name, &shrunk.case)?;
+    if !options.json {
+        println!("INVALID · {}: {}", finding.by, finding.sentence);
+        println!(
+            "  seed {}, shrunk in {} runs and {} to {} servers, {} clients, {} faults",
+            case.seed,
+            shrunk.tries,
+            show_duration(took),
+            shrunk.case.nodes,
+            shrunk.case.clients,
+            shrunk.run.acts.len(),
+        );
+        story(&shrunk);
+        println!("  $ assize sim --replay {}", file.display());
+    }
+    Ok(Exit::Invalid)
+}
+
+fn story(shrunk: &Shrunk) {
+    let lines = &shrunk.run.story;
+    let hidden = lines.len().saturating_sub(LINES);
+    lines.iter().take(LINES / 4).for_each(|line| println!("  {line}"));
+    if hidden > 0 {
+        println!("              ... {hidden} lines more ...");
+    }
+    lines.iter().skip(LINES / 4 + hidden).for_each(|line| println!("  {line}"));
+    if let Some(finding) = &shrunk.run.finding {
+        println!("  ⇒ {}: {}", finding.by, finding.sentence);
+    }
+}
+
+/// A case on disk.
+#[derive(serde::Serialize, serde::Deserialize)]
+struct Kept {
+    format: u32,
+    specimen: String,
+    case: Case,
+}
+
+const FORMAT: u32 = 1;
+
+fn keep(file: &Path, specimen: &str, case: &Case) -> Result<(), (Exit, String)> {
+    let kept = Kept { format: FORMAT, specimen: specimen.into(), case: case.clone() };
+    let text = serde_json::to_string_pretty(&kept).map_err(|error| (Exit::Bug, error.to_string()))?;
+    std::fs::write(file, text).map_err(|error| (Exit::Unavailable, format!("{}: {error}", file.display())))
+}
+
+fn replay(file: &Path, options: &SimOptions) -> Done {
+    let text =
+        std::fs::read_to_string(file).map_err(|error| (Exit::NoInput, format!("{}: {error}", file.display())))?;
+    let bad = |what: String| (Exit::BadData, format!("{}: {what}", file.display()));
+    let kept: Kept = serde_json::from_str(&text).map_err(|error| bad(error.to_string()))?;
+    if kept.format != FORMAT {
+        return Err(bad(format!("written in format {}; this assize reads format {FORMAT}", kept.format)));
+    }
+    let info = find(&kept.specimen)?;
+    let level = if options.full { Transcript::Full } else { Transcript::Story };
+    let run = kept.case.run(info, level).map_err(bad)?;
+    run.story.iter().for_each(|line| println!("{line}"));
+    println!("{} events, trace {:016x}", show_count(run.events), run.hash);
+    match run.finding {
+        Some(finding) => {
+            println!("INVALID · {}: {}", finding.by, finding.sentence);
+            Ok(Exit::Invalid)
+        }
+        None => {
+            println!("VALID · nothing was found");
+            Ok(Exit::Success)
+        }
+    }
+}
+
+/// Every planted bug of every specimen (or of one), from several base seeds each.
+fn zoo(options: &SimOptions) -> Done {
+    let stop = Stop::on_signals().map_err(|error| (Exit::Unavailable, format!("signals cannot be caught: {error}")))?;
+    let chosen = |info: &&SpecimenInfo| options.specimen.as_deref().is_none_or(|name| name == info.name);
+    let (mut times, mut tried) = (Vec::new(), 0);
+    println!("{:<16} {:<24} {:>7} {:>10}  by", "specimen", "bug", "found", "median");
+    for info in SPECIMENS.iter().filter(chosen) {
+        for bug in info.bugs {
+            let mut found = Vec::new();
+            let mut by = std::collections::BTreeSet::new();
+            for base in 0..options.bases {
+                let mut hunt = of(info, options, Some(bug.name), &stop)?;
+                hunt.first_seed = options.seed.wrapping_add(u64::from(base) << 32);
+                hunt.time = options.time.as_ref().map_or(Duration::from_secs(30), |_| hunt.time);
+                let bag = hunt.run(&mut |_| {}).map_err(|error| (Exit::Usage, error))?;
+                if stop.is_set() {
+                    return Ok(Exit::Interrupted);
+                }
+                tried += 1;
+                if let Some((_, finding)) = &bag.found {
+                    found.push(bag.took);
+                    by.insert(finding.by.clone());
+                }
+            }
+            found.sort_unstable();
+            let median = found.get(found.len() / 2).map_or("-".into(), |median| show_duration(*median));
+            let by: Vec<String> = by.into_iter().collect();
+            let of = format!("{} of {}", found.len(), options.bases);
+            println!("{:<16} {:<24} {of:>7} {median:>10}  {}", info.name, bug.name, by.join(", "));
+            times.extend(found);
+        }
+    }
+    times.sort_unstable();
+    let at = |share: f64| {
+        let index = ((tried as f64 * share).ceil() as usize).max(1) - 1;
+        times.get(index).map_or("more than the limit".into(), |time| format!("{:.2} s", time.as_secs_f64()))
+    };
+    println!("found {} of {tried}, median {}, p90 {}", times.len(), at(0.5), at(0.9));
+    Ok(if times.len() == tried { Exit::Success } else { Exit::Invalid })
+}
+
+fn figures(name: &str, bag: &Bag) -> String {
+    let seconds = bag.took.as_secs_f64().max(1e-9);
+    format!(
+        "{name}: {} runs in {}; {} events, {} events/s; {:.0} simulated seconds, {:.0} times as fast as time; {} operations",
+        show_count(bag.runs),
+        show_duration(bag.took),
+        show_count(bag.events),
+        show_count((bag.events as f64 / seconds) as u64),
+        bag.simulated.as_secs_f64(),
+        bag.simulated.as_secs_f64() / seconds,
+        show_count(bag.operations),
+    )
+}
+
+fn json(name: &str, bag: &Bag) -> String {
+    let found = bag.found.as_ref().map(
+        |(case, finding)| serde_json::json!({ "seed": case.seed, "by": finding.by, "sentence": finding.sentence }),
+    );
+    serde_json::json!({
+        "specimen": name,
+        "verdict": if found.is_some() { "invalid" } else { "valid" },
+        "runs": bag.runs,
+        "events": bag.events,
+        "messages": bag.messages,
+        "operations": bag.operations,
+        "simulated_seconds": bag.simulated.as_secs_f64(),
+        "seconds": bag.took.as_secs_f64(),
+        "found": found,
+    })
+    .to_string()
+}

@@ -1,0 +1,58 @@
+//! The hunt on trial: it leaves correct specimens alone, finds planted bugs, and what it shrinks can be repeated.
+
+use std::time::Duration;
+
+use run::Stop;
+use run::hunt::{Bag, Hunt};
+use sim::Transcript;
+use sim::explore::{Scope, shrink};
+use system::specimen::{SPECIMENS, SpecimenInfo};
+
+fn hunt(info: &'static SpecimenInfo, bug: Option<&str>, runs: u64, threads: usize) -> Bag {
+    let mut scope = Scope::default();
+    if let Some(bug) = bug {
+        scope.parameters.insert("bug".into(), bug.into());
+        scope.calm = Duration::ZERO;
+    }
+    let stop = Stop::default();
+    let time = Duration::from_secs(600);
+    let hunt = Hunt { specimen: info, scope, first_seed: 1, runs, time, threads, stop: &stop };
+    hunt.run(&mut |_| {}).expect("the settings are right")
+}
+
+/// `RUNS=20000` does more.
+#[test]
+fn correct_specimens_raise_no_alarm() {
+    let runs = std::env::var("RUNS").ok().and_then(|text| text.parse().ok()).unwrap_or(150);
+    for info in SPECIMENS {
+        let bag = hunt(info, None, runs, 2);
+        assert_eq!((bag.runs, bag.found), (runs, None), "{}", info.name);
+    }
+}
+
+#[test]
+fn planted_bugs_are_found_shrunk_and_repeated() {
+    for (name, bug) in
+        [("raft-kv", "stale-read"), ("raft-kv", "truncates-always"), ("paxos-register", "own-value-first")]
+    {
+        let info = system::specimen::find(name).expect("a specimen");
+        let (case, finding) = hunt(info, Some(bug), 2_000, 1).found.unwrap_or_else(|| panic!("{bug} is not found"));
+        let shrunk = shrink(&case, &finding, info, 1_000_000).expect("the settings are right");
+        let again = shrunk.run.finding.as_ref().map(|finding| finding.by.clone());
+        assert_eq!(again, Some(finding.by.clone()), "{bug}: the shrunk case fails in the same way");
+        let full = shrunk.case.run(info, Transcript::Off).expect("the settings are right");
+        assert_eq!((full.hash, full.events), (shrunk.run.hash, shrunk.run.events), "{bug}: it repeats");
+        let first = case.run(info, Transcript::Off).expect("the settings are right");
+        assert!(full.events <= first.events, "{bug}: {} events from {}", full.events, first.events);
+    }
+}
+
+#[test]
+fn a_wrong_setting_is_told() {
+    let info = system::specimen::find("raft-kv").expect("a specimen");
+    let scope = Scope { parameters: [("bug".to_string(), "no-such".to_string())].into(), ..Scope::default() };
+    let stop = Stop::default();
+    let time = Duration::from_secs(10);
+    let error = Hunt { specimen: info, scope, first_seed: 1, runs: 5, time, threads: 1, stop: &stop }.run(&mut |_| {});
+    assert!(error.is_err_and(|message| message.contains("no-such")));
+}

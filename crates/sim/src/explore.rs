@@ -1,0 +1,17 @@
+//! Hunting: many short runs of a whole cluster, each under conditions of its own, and the shortest story of one that fails.
+//!
+//! - [`Case`]: everything that one run is made of, as plain data; [`Case::draw`] makes one of a seed.
+//! - [`Specimen`]: a protocol as the hunt sees it: how to build a world of it, and who judges the history.
+//! - [`Case::run`]: one run in two phases (storm, then calm), and what it showed: a [`Run`].
+//! - [`shrink`]: the smallest case, by deletion, that still fails in the same way.
+//!
+//! Conditions are drawn as a *swarm* (Groce et al., "Swarm Testing", ISSTA 2012): each run leaves most kinds of fault out, so that
+//! the few that stay can do what the others would prevent.
+
+mod case;
+mod run;
+mod shrink;
+
+pub use case::{Case, Faults, Scope};
+pub use run::{Finding, Run, Specimen};
+pub use shrink::{Shrunk, shrink};

@@ -1,0 +1,180 @@
+//! What one run is made of, and how it is drawn from a seed.
+
+use std::time::Duration;
+
+use base::{NodeId, Rng, Seed, Time};
+use history::Request;
+use proto::{Parameters, Target};
+use serde::{Deserialize, Serialize};
+
+use crate::core::Options;
+use crate::disk::{Disk, Unsynced};
+use crate::explore::run::Specimen;
+use crate::faults::{Act, FaultMix};
+use crate::network::Network;
+
+/// What every case of a hunt has in common.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Scope {
+    /// Sizes of cluster to draw from.
+    pub nodes: Vec<usize>,
+    /// How long faults strike, in simulated time.
+    pub storm: Duration,
+    /// How long after it a server may take to do a write, in simulated time; zero does not ask for progress.
+    pub calm: Duration,
+    /// Settings of the protocol that are the same in every case: the planted bug, say.
+    pub parameters: Parameters,
+}
+
+impl Default for Scope {
+    fn default() -> Self {
+        Scope {
+            nodes: vec![3, 3, 5],
+            storm: Duration::from_secs(10),
+            calm: Duration::from_secs(8),
+            parameters: Parameters::new(),
+        }
+    }
+}
+
+/// Everything that one run is made of, but for the protocol's code. Equal cases give equal runs.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Case {
+    /// For all that is not written down here.
+    pub seed: u64,
+    /// Servers.
+    pub nodes: usize,
+    /// Settings of the protocol.
+    pub parameters: Parameters,
+    /// Clients, each with one operation after another.
+    pub clients: usize,
+    /// How long a client thinks in between, at most.
+    pub think: Duration,
+    /// Keys that they ask for.
+    pub keys: u32,
+    /// Least and most latency.
+    pub latency: (Duration, Duration),
+    /// The share of messages that take longer, and up to how long.
+    pub tail: (f64, Duration),
+    /// The share of messages that are lost.
+    pub loss: f64,
+    /// The share of messages between servers that arrive twice.
+    pub duplicate: f64,
+    /// Least and most time of a sync.
+    pub sync: (Duration, Duration),
+    /// Whether a crash loses all that was not synced, instead of some of it.
+    pub lose_unsynced: bool,
+    /// What strikes.
+    pub faults: Faults,
+    /// How long.
+    pub storm: Duration,
+    /// How long a server may then take to do a write; zero does not ask for progress.
+    pub calm: Duration,
+}
+
+/// What strikes in a run.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Faults {
+    /// At random, as often as this says.
+    Drawn(FaultMix),
+    /// These things, at these instants (ns).
+    Script(Vec<(u64, Act)>),
+}
+
+fn ms(millis: u64) -> Duration {
+    Duration::from_millis(millis)
+}
+
+impl Case {
+    /// The case of a seed. Kinds of fault are left out by the toss of a coin each; how rough the rest is varies over
+    /// more than an order of magnitude.
+    pub fn draw(seed: u64, scope: &Scope, specimen: &dyn Specimen) -> Case {
+        let mut rng = Seed(seed).nth(0xca5e).rng();
+        let rng = &mut rng;
+        let nodes = pick(rng, &scope.nodes);
+        let mut parameters = specimen.knobs(rng, nodes);
+        parameters.extend(scope.parameters.clone());
+        let latency = pick(rng, &[(ms(1), ms(10)), (ms(0), ms(2)), (ms(1), ms(30))]);
+        Case {
+            seed,
+            nodes,
+            parameters,
+            clients: pick(rng, &[3, 5, 5, 15]),
+            think: pick(rng, &[ms(5), ms(20), ms(20), ms(100)]),
+            keys: pick(rng, &[1, 1, 3]),
+            latency,
+            tail: pick(
+                rng,
+                &[(0.0, ms(0)), (0.01, ms(200)), (0.05, ms(200)), (0.3, ms(60)), (0.3, ms(500)), (0.1, ms(1_500))],
+            ),
+            loss: pick(rng, &[0.0, 0.02, 0.02, 0.1, 0.2]),
+            duplicate: pick(rng, &[0.0, 0.01, 0.2]),
+            sync: pick(rng, &[(ms(0), ms(2)), (ms(1), ms(5)), (ms(1), ms(20)), (ms(5), ms(40))]),
+            lose_unsynced: rng.chance(0.5),
+            faults: Faults::Drawn(draw_mix(rng)),
+            storm: scope.storm,
+            calm: scope.calm,
+        }
+    }
+
+    /// How the world of the case behaves.
+    pub(super) fn options(&self) -> Options {
+        let unsynced = if self.lose_unsynced { Unsynced::Lost } else { Unsynced::Prefix };
+        let Case { latency, tail, loss, duplicate, .. } = *self;
+        Options {
+            seed: Seed(self.seed),
+            network: Network { latency, tail, loss, duplicate, fifo: false },
+            disk: Disk { sync: self.sync, unsynced },
+            operation_timeout: ms(500),
+            codec_share: 0.01,
+            ..Options::default()
+        }
+    }
+
+    /// The operation of this index: a mix of reads, writes of new values and compare-and-sets that often match, asked of any server
+    /// or of whoever leads.
+    pub(super) fn operation(seed: u64, nodes: usize, keys: u32, index: u64) -> (Request, Target) {
+        let mut rng = Rng::new(Seed(seed).nth(index));
+        let key = rng.below(u64::from(keys)) as u32;
+        let request = match rng.below(10) {
+            0..=3 => Request::read(key),
+            4..=7 => Request::write(key, index + 1),
+            _ => Request::cas(key, rng.within(index.saturating_sub(10)..=index), index + 1),
+        };
+        let node = NodeId(rng.below(nodes as u64) as u16);
+        let target = match rng.below(10) {
+            0..=4 => Target::Leader,
+            5..=6 => Target::Node(node),
+            _ if request.function.is_mutation() => Target::Leader,
+            _ => Target::Only(node),
+        };
+        (request, target)
+    }
+
+    /// The script, with its instants.
+    pub(super) fn script(&self) -> Option<Vec<(Time, Act)>> {
+        match &self.faults {
+            Faults::Drawn(_) => None,
+            Faults::Script(acts) => Some(acts.iter().map(|(at, act)| (Time(*at), act.clone())).collect()),
+        }
+    }
+}
+
+fn draw_mix(rng: &mut Rng) -> FaultMix {
+    let often = [ms(60), ms(200), ms(500), ms(2_000)];
+    let mut kind = |share: f64, lasts: &[(Duration, Duration)]| match rng.chance(share) {
+        true => (pick(rng, &often), pick(rng, lasts)),
+        false => (Duration::ZERO, (Duration::ZERO, Duration::ZERO)),
+    };
+    let crash = kind(0.6, &[(ms(1), ms(10)), (ms(20), ms(200)), (ms(50), ms(1_000))]);
+    let partition = kind(0.6, &[(ms(20), ms(200)), (ms(100), ms(800)), (ms(500), ms(3_000))]);
+    let pause = kind(0.3, &[(ms(20), ms(200)), (ms(50), ms(1_000))]);
+    let drift = kind(0.2, &[(ms(500), ms(3_000))]);
+    let crash_after_write = pick(rng, &[0.0, 0.0, 0.002, 0.01, 0.1, 0.2]);
+    FaultMix { crash, partition, pause, drift, crash_after_write, ..FaultMix::none() }
+}
+
+fn pick<T: Clone>(rng: &mut Rng, from: &[T]) -> T {
+    from[rng.below(from.len() as u64) as usize].clone()
+}

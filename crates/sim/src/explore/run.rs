@@ -1,0 +1,137 @@
+//! One run of a case, and what it showed.
+
+use std::time::Duration;
+
+use base::{NodeId, Rng, Seed};
+use history::{Operation, Outcome, Request};
+use proto::{Parameters, Target};
+
+use crate::core::Options;
+use crate::explore::case::{Case, Faults};
+use crate::faults::{Act, Failure};
+use crate::network::Network;
+use crate::trace::{Line, Transcript};
+use crate::world::World;
+
+/// A protocol as the hunt sees it.
+pub trait Specimen {
+    /// A world of the case's servers, booted.
+    ///
+    /// # Errors
+    /// What is wrong with the case's parameters.
+    fn world(&self, case: &Case, options: Options) -> Result<World, String>;
+
+    /// Settings of the protocol that may differ from case to case: what is legal, and rarely chosen, finds what the defaults hide.
+    fn knobs(&self, _rng: &mut Rng, _nodes: usize) -> Parameters {
+        Parameters::new()
+    }
+
+    /// What clients saw: the name of the model that it breaks, and why; `None` if it breaks none.
+    fn judge(&self, history: &[Operation]) -> Option<(String, String)>;
+}
+
+/// What a run showed.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Run {
+    /// Events that happened.
+    pub events: u64,
+    /// Messages that were sent.
+    pub messages: u64,
+    /// Simulated time that went by.
+    pub simulated: Duration,
+    /// Operations that clients asked for.
+    pub operations: usize,
+    /// The trace hash.
+    pub hash: u64,
+    /// What went wrong.
+    pub finding: Option<Finding>,
+    /// What the storm did, with its instants (ns).
+    pub acts: Vec<(u64, Act)>,
+    /// The story, if it was asked for.
+    pub story: Vec<Line>,
+}
+
+/// Something that must not happen.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Finding {
+    /// The oracle or model that says so; `progress` if clients are left without answers.
+    pub by: String,
+    /// What happened, in a sentence.
+    pub sentence: String,
+}
+
+impl Case {
+    /// Runs the case: a storm, then calm and a demand for progress, then judgement on what clients saw.
+    ///
+    /// # Errors
+    /// What is wrong with its parameters.
+    pub fn run(&self, specimen: &dyn Specimen, transcript: Transcript) -> Result<Run, String> {
+        let options = Options { transcript, ..self.options() };
+        let mut world = specimen.world(self, options)?;
+        let (seed, nodes, keys) = (self.seed, self.nodes, self.keys);
+        world.drive(self.clients, (Duration::ZERO, self.think), move |index| {
+            Some(Case::operation(seed, nodes, keys, index))
+        });
+        let finding = self.endure(&mut world).or_else(|| {
+            let (by, sentence) = specimen.judge(&world.history())?;
+            Some(Finding { by, sentence })
+        });
+        Ok(Run {
+            events: world.events(),
+            messages: world.messages(),
+            simulated: Duration::from_nanos(world.now().0),
+            operations: world.history().len(),
+            hash: world.trace_hash(),
+            finding,
+            acts: world.storm_so_far().iter().map(|(at, act)| (at.0, act.clone())).collect(),
+            story: world.take_transcript(),
+        })
+    }
+
+    /// Both phases. What they break is found by oracles, or by an operation that waits in vain.
+    fn endure(&self, world: &mut World) -> Option<Finding> {
+        match &self.faults {
+            Faults::Drawn(mix) => world.begin_storm(mix.clone()),
+            Faults::Script(_) => world.play_storm(&self.script().unwrap_or_default()),
+        }
+        let outcome = world.run_for(self.storm).map_err(Failure::from).and_then(|()| match self.calm.is_zero() {
+            true => Ok(()),
+            false => self.ask_everyone(world),
+        });
+        match outcome {
+            Err(Failure::Unsafe(violation)) => {
+                let sentence = format!("{} (step of {} at {})", violation.sentence, violation.node, violation.at);
+                Some(Finding { by: violation.oracle, sentence })
+            }
+            Err(stuck @ Failure::Stuck { .. }) => Some(Finding { by: "progress".into(), sentence: stuck.to_string() }),
+            Ok(()) => None,
+        }
+    }
+
+    /// With servers, clocks and network well again and nobody else asking, every server must do a write within the time. More cannot be
+    /// demanded of all protocols: rivals may keep each other from it (Fischer, Lynch & Paterson 1985).
+    fn ask_everyone(&self, world: &mut World) -> Result<(), Failure> {
+        let ms = Duration::from_millis;
+        world.calm();
+        *world.network_mut() = Network { latency: (ms(1), ms(2)), ..Network::reliable() };
+        world.stop_load();
+        world.run_until(ms(1_000), |world| world.under_way() == 0)?;
+        for node in NodeId::all(self.nodes) {
+            let (client, end) = (world.add_client(), world.now() + self.calm);
+            let mut value = u64::from(client) << 32;
+            loop {
+                value += 1;
+                let token = world.invoke(client, Request::write(0, value), Target::Node(node));
+                world.run_until(self.calm, |world| !world.is_waiting(client))?;
+                let done = token.and_then(|token| world.operation(token));
+                if done.is_some_and(|operation| operation.completion.outcome == Outcome::Ok) {
+                    break;
+                }
+                if world.now() >= end {
+                    return Err(Failure::Stuck { clients: vec![client], waited: self.calm, seed: Seed(self.seed) });
+                }
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,184 @@
+//! From a run that fails to the smallest that fails in the same way.
+//!
+//! Two steps. First *simpler conditions*: without loss, tails, kinds of fault, with fewer servers, clients and keys; a change of conditions
+//! shifts everything, so that each is tried with several seeds. Then the faults of that run are written down, and *single faults* deleted
+//! (delta debugging: Zeller & Hildebrandt 2002), each with its relief; the rest of the run stays as it is, because every
+//! participant draws from a stream of its own.
+
+use std::time::Duration;
+
+use crate::explore::case::{Case, Faults};
+use crate::explore::run::{Finding, Run, Specimen};
+use crate::faults::{Act, FaultMix};
+use crate::trace::Transcript;
+
+/// The smallest failing case that was found.
+#[derive(Clone, Debug)]
+pub struct Shrunk {
+    /// The case.
+    pub case: Case,
+    /// Its run, with the story.
+    pub run: Run,
+    /// Runs that it took to find it.
+    pub tries: u32,
+}
+
+/// Seeds that are tried for each simpler condition.
+const SEEDS: u64 = 8;
+
+/// Shrinks a case that fails with `finding`, within about so many events of further runs. The result fails by the same oracle or model,
+/// and is the case itself if nothing smaller does.
+///
+/// # Errors
+/// What is wrong with the case's parameters.
+pub fn shrink(case: &Case, finding: &Finding, specimen: &dyn Specimen, events: u64) -> Result<Shrunk, String> {
+    let mut shrinker = Shrinker { by: &finding.by, specimen, left: events, tries: 0 };
+    let mut best = case.clone();
+    shrinker.simplify(&mut best)?;
+    shrinker.write_down(&mut best)?;
+    shrinker.delete_faults(&mut best)?;
+    let run = best.run(specimen, Transcript::Story)?;
+    Ok(Shrunk { case: best, run, tries: shrinker.tries })
+}
+
+struct Shrinker<'a> {
+    by: &'a str,
+    specimen: &'a dyn Specimen,
+    /// Events that may still be spent.
+    left: u64,
+    tries: u32,
+}
+
+impl Shrinker<'_> {
+    /// The run of a case if it fails in the same way.
+    fn fails(&mut self, case: &Case) -> Result<Option<Run>, String> {
+        if self.left == 0 {
+            return Ok(None);
+        }
+        let run = case.run(self.specimen, Transcript::Off)?;
+        self.left = self.left.saturating_sub(run.events.max(1));
+        self.tries += 1;
+        let same = run.finding.as_ref().is_some_and(|finding| finding.by == self.by);
+        Ok(same.then_some(run))
+    }
+
+    /// Each simpler condition in turn, again and again until none can be kept.
+    fn simplify(&mut self, best: &mut Case) -> Result<(), String> {
+        loop {
+            let mut simpler = false;
+            for simplify in SIMPLER {
+                let mut candidate = best.clone();
+                simplify(&mut candidate);
+                if candidate != *best
+                    && let Some(found) = self.with_some_seed(&candidate)?
+                {
+                    (*best, simpler) = (found, true);
+                }
+            }
+            if !simpler {
+                return Ok(());
+            }
+        }
+    }
+
+    fn with_some_seed(&mut self, candidate: &Case) -> Result<Option<Case>, String> {
+        for offset in 0..SEEDS {
+            let case = Case { seed: candidate.seed.wrapping_add(offset), ..candidate.clone() };
+            if self.fails(&case)?.is_some() {
+                return Ok(Some(case));
+            }
+        }
+        Ok(None)
+    }
+
+    /// From faults at random to the list of what they did, and no longer than until it fails.
+    fn write_down(&mut self, best: &mut Case) -> Result<(), String> {
+        let Some(run) = self.fails(best)? else { return Ok(()) };
+        let by_oracle = run.simulated < best.storm;
+        let storm = if by_oracle { run.simulated + Duration::from_nanos(1) } else { best.storm };
+        let script = Case { faults: Faults::Script(run.acts), storm, ..best.clone() };
+        if self.fails(&script)?.is_some() {
+            *best = script;
+        }
+        Ok(())
+    }
+
+    /// Deletes halves, quarters and so on of the faults, down to single ones.
+    fn delete_faults(&mut self, best: &mut Case) -> Result<(), String> {
+        let Faults::Script(acts) = &best.faults else { return Ok(()) };
+        let mut faults = pairs(acts);
+        let mut size = faults.len().max(1);
+        while size > 0 {
+            let mut at = 0;
+            while at < faults.len() {
+                let kept: Vec<_> = faults
+                    .iter()
+                    .enumerate()
+                    .filter(|(i, _)| *i < at || *i >= at + size)
+                    .map(|(_, f)| f.clone())
+                    .collect();
+                let candidate = Case { faults: Faults::Script(flat(&kept)), ..best.clone() };
+                if self.fails(&candidate)?.is_some() {
+                    (*best, faults) = (candidate, kept);
+                } else {
+                    at += size;
+                }
+            }
+            size /= 2;
+        }
+        Ok(())
+    }
+}
+
+/// Changes that make a case simpler to understand.
+const SIMPLER: &[fn(&mut Case)] = &[
+    |case| edit(case, |mix| mix.partition = FaultMix::none().partition),
+    |case| edit(case, |mix| mix.crash = FaultMix::none().crash),
+    |case| edit(case, |mix| mix.crash_after_write = 0.0),
+    |case| edit(case, |mix| mix.pause = FaultMix::none().pause),
+    |case| edit(case, |mix| mix.drift = FaultMix::none().drift),
+    |case| case.nodes = case.nodes.min(3),
+    |case| case.loss = 0.0,
+    |case| case.duplicate = 0.0,
+    |case| case.tail = (0.0, Duration::ZERO),
+    |case| case.keys = 1,
+    |case| case.clients = case.clients.div_ceil(2).max(2),
+    |case| case.storm = (case.storm / 2).max(Duration::from_millis(200)),
+];
+
+fn edit(case: &mut Case, change: impl FnOnce(&mut FaultMix)) {
+    if let Faults::Drawn(mix) = &mut case.faults {
+        change(mix);
+    }
+}
+
+/// A fault and what undoes it.
+type Fault = Vec<(u64, Act)>;
+
+/// Acts by fault: each with its relief, so that they are deleted together.
+fn pairs(acts: &[(u64, Act)]) -> Vec<Fault> {
+    let mut faults: Vec<Fault> = Vec::new();
+    for (at, act) in acts {
+        let open = |fault: &&mut Fault| fault.len() == 1 && undoes(act, &fault[0].1);
+        match faults.iter_mut().find(open) {
+            Some(fault) => fault.push((*at, act.clone())),
+            None => faults.push(vec![(*at, act.clone())]),
+        }
+    }
+    faults
+}
+
+fn undoes(act: &Act, fault: &Act) -> bool {
+    match (act, fault) {
+        (Act::Restart(a), Act::Crash(b)) | (Act::Resume(a), Act::Pause(b)) => a == b,
+        (Act::Mend(a), Act::Cut(b)) => a == b,
+        (Act::Drift(a, 0), Act::Drift(b, _)) => a == b,
+        _ => false,
+    }
+}
+
+fn flat(faults: &[Fault]) -> Vec<(u64, Act)> {
+    let mut acts: Vec<(u64, Act)> = faults.concat();
+    acts.sort_by_key(|(at, _)| *at);
+    acts
+}
