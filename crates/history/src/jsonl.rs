@@ -117,13 +117,11 @@ impl<'a> Line<'a> {
             let key = key.as_deref().unwrap_or("");
             // The fields usually stand in this order.
             let place = (next..FIELDS.len()).chain(0..next).find(|place| FIELDS[*place] == key);
-            match (place, scanner.scalar()?) {
-                (Some(place), scalar) => {
-                    let wrong = || Wrong::new(at, format!("expected a number, a string or null in `{key}`"));
-                    line.fields[place] = Some((at, scalar.ok_or_else(wrong)?));
-                    next = place + 1;
-                }
-                (None, _) => {}
+            let scalar = scanner.scalar()?;
+            if let Some(place) = place {
+                let wrong = || Wrong::new(at, format!("expected a number, a string or null in `{key}`"));
+                line.fields[place] = Some((at, scalar.ok_or_else(wrong)?));
+                next = place + 1;
             }
         }
         if scanner.peek()?.is_some() {

@@ -174,7 +174,7 @@ pub unsafe fn peek(place: *const u8) -> Result<Option<(Operation, bool)>, String
         let stable: &[std::ops::Range<usize>] = match status & 0x0F {
             0 => return Ok(None),
             _ if claimed => &[0..16, 24..40, 48..56, 60..63],
-            _ => &[0..63],
+            _ => std::slice::from_ref(&BEFORE_STATUS),
         };
         for range in stable {
             let to = bytes[range.clone()].as_mut_ptr();
@@ -184,6 +184,9 @@ pub unsafe fn peek(place: *const u8) -> Result<Option<(Operation, bool)>, String
         Ok(read(&bytes)?.map(|operation| (operation, !claimed)))
     }
 }
+
+/// All of a record but its status.
+const BEFORE_STATUS: std::ops::Range<usize> = 0..SIZE - 1;
 
 fn u64_at(bytes: &[u8; SIZE], at: usize) -> u64 {
     u64::from_le_bytes(bytes[at..at + 8].try_into().expect("eight bytes"))

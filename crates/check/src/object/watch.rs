@@ -21,12 +21,15 @@ pub static WATCH: Object = Object {
 /// A value that was told, and in which operation.
 type Told = (i64, usize);
 
+/// By value, what was told next to it, and in which operation.
+type Neighbours = BTreeMap<i64, (Told, usize)>;
+
 fn judge(part: Part<'_>) -> Findings {
     let mut findings = Findings::default();
     let logs = logs(part);
     phantoms(part, &logs, &mut findings);
     // After and before each value, as somebody was told.
-    let (mut after, mut before): (BTreeMap<i64, (Told, usize)>, BTreeMap<i64, (Told, usize)>) = Default::default();
+    let (mut after, mut before) = (Neighbours::new(), Neighbours::new());
     for log in logs.values() {
         let mut seen: BTreeMap<i64, usize> = BTreeMap::new();
         for &(value, i) in log {

@@ -13,7 +13,7 @@ use super::{counter, lock, queue, set};
 
 /// An object told event by event: see [`Calls::of`].
 pub struct Calls {
-    make: fn() -> Box<dyn Follow>,
+    make: Make,
     keys: Vec<Kept>,
     index: HashMap<u32, u32, BuildHasherDefault<Fingerprint>>,
     open: Open<Asked>,
@@ -81,8 +81,11 @@ pub(super) enum Left {
     Undecided(String),
 }
 
+/// Makes what follows one object.
+type Make = fn() -> Box<dyn Follow>;
+
 /// The objects that can be told event by event: the names of [`crate::OBJECTS`].
-const OBJECTS: &[(&str, fn() -> Box<dyn Follow>)] = &[
+const OBJECTS: &[(&str, Make)] = &[
     ("fifo-queue", || Box::new(queue::Queue::new())),
     ("linearizable-set", || Box::new(set::Set::new())),
     ("linearizable-counter", || Box::new(counter::Counter::new())),
