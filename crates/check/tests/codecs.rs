@@ -78,19 +78,19 @@ fn a_bad_file_is_told_where_it_is_bad_and_what_was_expected() {
     );
     opens(
         "{\"process\":1,\"f\":\"read\",\"key\":0,\"value\":null,\"sent\":1,\"done\":2,\"outcome\":\"ok\"}\n{\"process\":1,",
-        &expect!["FILE:2:13: EOF while parsing a value"],
+        &expect!["FILE:2:14: expected `}` for the `{` that is open"],
     );
     opens(
         "{\"process\":1,\"f\":\"raed\",\"key\":0,\"value\":null,\"sent\":1,\"done\":2,\"outcome\":\"ok\"}",
-        &expect!["FILE:1:19: expected one of `read`, `write`, `cas`, not `raed`"],
+        &expect!["FILE:1:18: expected one of `read`, `write`, `cas`, not `raed`"],
     );
     opens(
         "{\"process\":1,\"f\":\"read\",\"key\":-3,\"sent\":1,\"done\":2,\"outcome\":\"ok\"}",
-        &expect!["FILE:1:32: expected a key: a number or a name"],
+        &expect!["FILE:1:31: expected a key: a number of 32 bits or a name"],
     );
     opens(
         "{\"process\":1,\"f\":\"read\",\"key\":3,\"sent\":1,\"done\":null,\"outcome\":\"ok\"}",
-        &expect!["FILE:1:65: expected a number in `done`: the operation is `ok`"],
+        &expect!["FILE:1:64: expected a number in `done`: the operation is `ok`"],
     );
     opens(
         "{:type :invoke, :f :read, :process 1}\n{:type :okay, :f :read, :process 1}",
@@ -108,7 +108,7 @@ fn a_bad_file_is_told_where_it_is_bad_and_what_was_expected() {
         "{:type :ok, :f :read, :process 1}",
         &expect!["FILE:1:1: process 1 completes an operation that it did not invoke"],
     );
-    opens("{:type :invoke, :f :read, :process 1", &expect!["FILE:1:37: expected `}` for the bracket at 1:1"]);
+    opens("{:type :invoke, :f :read, :process 1", &expect!["FILE:1:37: expected `}` for the `{` that is open"]);
     opens("{:type :invoke, :f :write, :process 1 :value {:a 1}}", &expect!["FILE:1:46: expected a value, not a map"]);
 }
 

@@ -12,6 +12,7 @@ const RUN_BY: &[(&str, fn())] = &[
     ("raft-kv-stale-read", raft_kv_with_stale_reads_is_invalid),
     ("raft-kv-lost-write", raft_kv_that_loses_writes_is_invalid),
     ("raft-kv-forgets", raft_kv_that_forgets_is_invalid),
+    ("paxos-register", paxos_register_is_valid),
     ("etcd", etcd_is_valid),
     ("etcd-pause", etcd_survives_a_pause_or_is_caught),
     ("etcd-serializable", etcd_with_serializable_reads_is_invalid),
@@ -54,6 +55,13 @@ fn raft_kv_that_forgets_is_invalid() {
     let all = "{ at = '1s', lasts = '500ms', kind = 'kill', target = 'all' }";
     let again = "{ at = '3s', lasts = '500ms', kind = 'kill', target = 'all' }";
     red("raft-kv-forgets", &["phases.warmup=500ms", "phases.load=6s", &faults(&[all, again])]);
+}
+
+#[test]
+fn paxos_register_is_valid() {
+    let kill = "{ at = '1s', lasts = '1s', kind = 'kill', target = 'random' }";
+    let cut = "{ at = '4s', lasts = '1s', kind = 'partition', shape = 'isolate', target = 'minority' }";
+    good(&run("paxos-register", 1, &["phases.warmup=500ms", "phases.load=9s", &faults(&[kill, cut])]).results);
 }
 
 #[test]
