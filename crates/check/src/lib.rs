@@ -1,5 +1,43 @@
 //! Whether a history keeps what a model promises, and if not, why.
 //!
+//! Judge a history in JSON Lines (`History::open(path)` reads a file, a run folder and other tools' formats):
+//!
+//! ```
+//! use check::{LINEARIZABLE, Options, Verdict, check};
+//!
+//! let history = history::jsonl::parse(r#"
+//! {"process":0,"f":"write","key":1,"value":5,"sent":10,"done":20,"outcome":"ok"}
+//! {"process":1,"f":"read","key":1,"value":null,"sent":30,"done":40,"outcome":"ok"}
+//! "#.trim())?;
+//! let report = check(&history, &LINEARIZABLE, &Options { recheck: true, ..Options::default() });
+//! assert_eq!(report.verdict, Verdict::Invalid);
+//! assert_eq!(report.anomalies[0].title, "stale read, key 1");
+//! println!("{}", report.anomalies[0].story.join("\n"));
+//! # Ok::<(), history::TextError>(())
+//! ```
+//!
+//! Judge operations that a test has made in memory:
+//!
+//! ```
+//! use base::{NodeId, ProcessId, Time};
+//! use check::{LINEARIZABLE, Options, Verdict, check};
+//! use history::{Completion, History, NIL, Operation, Phase, Request};
+//!
+//! let operation = |process, request, sent, done, completion| Operation {
+//!     process: ProcessId(process), node: NodeId(0), request, due: Time(sent), sent: Time(sent), done: Time(done), completion,
+//!     phase: Phase::default(),
+//! };
+//! let history = History::from_operations([
+//!     operation(0, Request::write(1, 5), 10, 20, Completion::ok(NIL)),
+//!     operation(1, Request::read(1), 15, 40, Completion::ok(5)),
+//! ]);
+//! assert_eq!(check(&history, &LINEARIZABLE, &Options::default()).verdict, Verdict::Valid);
+//! ```
+//!
+//! An object of one's own is a [`SequentialModel`] of ten lines: see [`sequential`], whose example is a whole test.
+//!
+//! # The map
+//!
 //! - [`check`]: a history against a [`Model`] gives a [`Report`]: the [`Verdict`], its [`Anomaly`]s, what it took.
 //! - [`MODELS`]: the registry. A new model is one file and one line there.
 //! - [`workload`]: the same for imported histories of any object or transaction; [`workload::WORKLOADS`] is its registry.
@@ -11,9 +49,11 @@
 //! - [`witness`]: from suspects to the smallest contradiction; [`explain`]: a witness in words; [`picture`]: as an SVG.
 //!   Finding and explaining are apart.
 //! - [`txn`]: isolation levels of transactions, all decided at once.
+//! - [`certificate`]: every verdict re-checked by the definitions, apart from the checkers.
 //! - [`Limit`]: stops a check from outside, and shows how far it is.
 //! - [`lost`]: acknowledged writes that the final reads contradict.
 
+pub mod certificate;
 pub mod consistency;
 pub mod exact;
 pub mod explain;

@@ -65,6 +65,9 @@ pub struct Options {
     pub own_run: bool,
     /// Return an order as the certificate of a valid verdict.
     pub certificate: bool,
+    /// Check every verdict again by the definitions, apart from the checker ([`certificate`](crate::certificate)), before it is
+    /// returned; one that does not hold becomes `unknown`.
+    pub recheck: bool,
     /// Explain at most so many anomalies; the rest is counted.
     pub anomalies: usize,
     /// Give up an exact search of one key after so many configurations.
@@ -81,6 +84,7 @@ impl Default for Options {
             threads: 1,
             own_run: false,
             certificate: false,
+            recheck: false,
             anomalies: 8,
             budget: 2_000_000,
             staleness: consistency::Bound::default(),

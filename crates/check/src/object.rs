@@ -31,11 +31,13 @@ pub mod unique_ids;
 mod values;
 pub mod watch;
 
+use std::collections::BTreeSet;
+
 use history::object::Objects;
 
 use crate::model::Options;
 use crate::report::{Anomaly, AnomalyKind, Report};
-use crate::verdict::Verdict;
+use crate::verdict::{BUG, Verdict};
 
 pub(crate) use part::{Part, each_key};
 pub use search::linearizable;
@@ -104,6 +106,9 @@ impl Object {
 pub(crate) struct Findings {
     found: Vec<Found>,
     undecided: Vec<String>,
+    /// The keys for which an order was found, and the orders, one after another.
+    ordered: BTreeSet<u32>,
+    order: Vec<u32>,
 }
 
 /// One contradiction: its kind, where it is and the operations that show it.
@@ -130,6 +135,12 @@ impl Findings {
         self.found.push(Found { title, place, because, witness });
     }
 
+    /// Adds the order that proves a key right.
+    pub(crate) fn certify(&mut self, key: u32, order: impl Iterator<Item = u32>) {
+        self.ordered.insert(key);
+        self.order.extend(order);
+    }
+
     pub(crate) fn undecided(&mut self, reason: String) {
         self.undecided.push(reason);
     }
@@ -147,18 +158,44 @@ impl Findings {
     pub(crate) fn extend(&mut self, other: Findings) {
         self.found.extend(other.found);
         self.undecided.extend(other.undecided);
+        self.ordered.extend(other.ordered);
+        self.order.extend(other.order);
     }
 }
 
 /// Decides whether `history` keeps what `object` promises. The witness of an anomaly is in [`Anomaly::indices`], as places in
 /// `history`; [`Anomaly::operations`] is for registers and stays empty.
 pub fn check_object(history: &Objects, object: &Object, options: &Options) -> Report {
-    conclude(history, object.name, (object.decide)(history, options), options)
+    let mut findings = (object.decide)(history, options);
+    if options.recheck && object.exactness == Exactness::Exact && !counts(object) {
+        recheck(history, object, &mut findings, options);
+    }
+    conclude(history, object.name, findings, options)
+}
+
+/// Whether the witnesses of an object are no contradictions alone: of sets and counters they show a read, and count in words what makes it wrong.
+fn counts(object: &Object) -> bool {
+    ["linearizable-set", "linearizable-counter", "set-full-linearizable"].contains(&object.name)
+}
+
+/// Judges the witnesses that will be told alone; those that are no contradiction become a doubt.
+fn recheck(history: &Objects, object: &Object, findings: &mut Findings, options: &Options) {
+    let found = std::mem::take(&mut findings.found);
+    for (at, found) in found.into_iter().enumerate() {
+        let alone = || (object.decide)(&history.part(&found.witness), options);
+        if at < options.anomalies && alone().is_empty() {
+            findings.undecided(format!("{} is no contradiction {BUG}", found.title));
+        } else {
+            findings.found.push(found);
+        }
+    }
 }
 
 /// The report on `findings`.
-pub(crate) fn conclude(history: &Objects, model: &'static str, findings: Findings, options: &Options) -> Report {
+pub(crate) fn conclude(history: &Objects, model: &'static str, mut findings: Findings, options: &Options) -> Report {
     let broken = findings.found.len();
+    let whole = history.calls.iter().all(|call| findings.ordered.contains(&call.key));
+    let order = std::mem::take(&mut findings.order);
     let anomalies = findings.found.into_iter().take(options.anomalies).map(|found| explain(history, found)).collect();
     let verdict = match findings.undecided.first() {
         _ if broken > 0 => Verdict::Invalid,
@@ -166,7 +203,8 @@ pub(crate) fn conclude(history: &Objects, model: &'static str, findings: Finding
         None if options.own_run && history.is_empty() => Verdict::unknown("there are no operations to judge"),
         None => Verdict::Valid,
     };
-    Report { anomalies, broken, ..Report::new(model, verdict, history.len()) }
+    let order = (options.certificate && whole && verdict == Verdict::Valid).then_some(order);
+    Report { anomalies, broken, order, ..Report::new(model, verdict, history.len()) }
 }
 
 fn explain(history: &Objects, found: Found) -> Anomaly {

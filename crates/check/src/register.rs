@@ -21,6 +21,7 @@ use std::thread;
 use base::Fingerprint;
 use history::{Columns, ErrorKind, Function, History, NIL, Outcome};
 
+use crate::certificate::{self, register::Since};
 use crate::exact::{self, Op, Search};
 use crate::model::Options;
 use crate::report::{AnomalyKind, Report};
@@ -47,6 +48,8 @@ pub fn linearizable(history: &History, options: &Options) -> Report {
                 .collect()
         })
     };
+    let valid = decided.iter().all(|shard| shard.troubles.is_empty());
+    let doubt = if options.recheck && valid { refute(columns, &decided) } else { None };
     let order = options.certificate.then(|| {
         let mut orders = BTreeMap::new();
         decided.iter_mut().for_each(|shard| orders.append(&mut shard.orders));
@@ -54,7 +57,23 @@ pub fn linearizable(history: &History, options: &Options) -> Report {
     });
     let mut troubles: Vec<Trouble> = decided.into_iter().flat_map(|shard| shard.troubles).collect();
     troubles.sort_by_key(|trouble| trouble.key);
-    judge(history, troubles, order, options)
+    let report = judge(history, troubles, order, options);
+    match doubt {
+        Some(doubt) => Report::new(report.model, Verdict::bug(doubt), report.operations),
+        None => report,
+    }
+}
+
+/// Why what the shards found does not prove that every key is linearizable, if so.
+fn refute(columns: &Columns, decided: &[Shard]) -> Option<String> {
+    let order: Vec<u32> = decided.iter().flat_map(|shard| shard.orders.values()).flatten().copied().collect();
+    let ordered = |key| !order.is_empty() && decided.iter().any(|shard| shard.orders.contains_key(&key));
+    let doubt = (!order.is_empty()).then(|| certificate::register::refute_orders(columns, &order, ordered)).flatten();
+    let rows = match decided {
+        [one] => std::borrow::Cow::Borrowed(&one.since),
+        many => std::borrow::Cow::Owned(many.iter().flat_map(|shard| shard.since.iter().copied()).collect()),
+    };
+    doubt.or_else(|| certificate::register::refute(columns, &rows, |key| !ordered(key)))
 }
 
 /// Turns troubles into a verdict. A witness that is no contradiction alone is a bug of ours and makes the key unknown.
@@ -108,6 +127,8 @@ struct Shard {
     troubles: Vec<Trouble>,
     /// By key, when asked for.
     orders: BTreeMap<u32, Vec<u32>>,
+    /// Since when each value was there, of the keys that the zones decided, when asked for.
+    since: Vec<Since>,
 }
 
 /// Keys as dense numbers: their own when those are dense enough, else their rank.
@@ -412,6 +433,9 @@ impl Decider<'_> {
             let wanted: Vec<bool> = self.clusters.keys.iter().map(wants_order).collect();
             self.orders(&zones, &next, &wanted);
         }
+        if self.options.recheck {
+            self.date(&zones, &next);
+        }
         self.search_the_rest();
         self.shard
     }
@@ -686,6 +710,53 @@ impl Decider<'_> {
         }
     }
 
+    /// Since when each value was there, of the keys that the zones decide: a forward zone from its beginning on, a backward one as soon as no
+    /// other value must be there.
+    fn date(&mut self, zones: &[Zone], next: &[u32]) {
+        self.shard.since.reserve(zones.len() + self.clusters.keys.len());
+        let mut zones = zones.iter().peekable();
+        for key in 0..self.clusters.keys.len() as u32 {
+            let state = self.clusters.keys[key as usize];
+            let wanted = state.touched && !state.broken && !state.ambiguous && !state.has_failed_cas;
+            let mut until = self.clusters.all[key as usize].s;
+            if wanted {
+                self.date_chain(key, 0, until, next);
+            }
+            while let Some(zone) = zones.next_if(|zone| zone.key() == key) {
+                let since = zone.low.max(until);
+                let last = if zone.forward() { zone.high } else { since };
+                if wanted {
+                    self.date_chain(zone.cluster, since, last, next);
+                }
+                until = until.max(last);
+            }
+        }
+    }
+
+    /// The values of a chain: the first at `since`, each other as late as those after it allow, at most at `last`.
+    fn date_chain(&mut self, head: u32, since: u64, last: u64, next: &[u32]) {
+        let cluster = self.clusters.all[head as usize];
+        let key = self.key_name(cluster.key);
+        let value =
+            |cluster: &Cluster| if cluster.write == NONE { NIL } else { self.columns.argument[cluster.write as usize] };
+        self.shard.since.push(Since { key, value: value(&cluster), since });
+        let mut id = next.get(head as usize).copied().unwrap_or(NONE);
+        if id == NONE {
+            return;
+        }
+        let start = self.shard.since.len();
+        while id != NONE {
+            let cluster = self.clusters.all[id as usize];
+            self.shard.since.push(Since { key, value: value(&cluster), since: cluster.f });
+            id = next[id as usize];
+        }
+        let mut latest = last;
+        for row in self.shard.since[start..].iter_mut().rev() {
+            latest = latest.min(row.since);
+            row.since = latest;
+        }
+    }
+
     /// Decides by search what the zones could not.
     fn search_the_rest(&mut self) {
         let open = |key: &u32| {
@@ -812,22 +883,4 @@ fn states(columns: &Columns, order: &[u32]) -> Vec<u64> {
         states.push(state);
     }
     states
-}
-
-/// Replays an order: the certificate of a valid verdict, checked by the definition. `None`: it holds.
-pub fn replay(history: &History, order: &[u32]) -> Option<String> {
-    let columns = &history.operations;
-    let mut registers: BTreeMap<u32, (u64, u64)> = BTreeMap::new();
-    let mut replayed = vec![false; columns.len()];
-    for &i in order {
-        let Some(op) = Op::of(columns, i) else { return Some(format!("operation {i} did not happen")) };
-        let (state, latest_sent) = registers.entry(columns.key[i as usize]).or_insert((NIL, 0));
-        let fits = op.step.needs().is_none_or(|value| value == *state) && op.step != exact::Step::Not(*state);
-        if !fits || op.done < *latest_sent || std::mem::replace(&mut replayed[i as usize], true) {
-            return Some(format!("operation {i} does not fit after what came before it"));
-        }
-        (*state, *latest_sent) = (op.step.sets().unwrap_or(*state), op.sent.max(*latest_sent));
-    }
-    let missing = |i: &u32| !replayed[*i as usize] && Op::of(columns, *i).is_some_and(|op| op.done != u64::MAX);
-    (0..columns.len() as u32).find(missing).map(|i| format!("operation {i} completed but is not in the order"))
 }

@@ -33,10 +33,11 @@ pub use anomaly::{Class, TxnAnomaly, Variant};
 pub use graph::{Edge, EdgeKind};
 pub use level::{LEVELS, Level};
 
+use crate::certificate;
 use crate::limit::Limit;
 use crate::model::Options;
 use crate::report::{Anomaly, AnomalyKind, Isolation, IsolationAnomaly, Report};
-use crate::verdict::Verdict;
+use crate::verdict::{BUG, Verdict};
 use facts::Facts;
 
 /// What is known about the levels of a history.
@@ -116,6 +117,18 @@ impl TxnReport {
         anomaly.class.is_aspect() && self.anomalies.iter().any(other)
     }
 
+    /// Replays the order; if it does not hold, what rests on it becomes `unknown`.
+    fn replay(&mut self, transactions: &Transactions) {
+        let doubt = self.order.as_ref().and_then(|order| certificate::transaction::refute_order(transactions, order));
+        if let Some(doubt) = doubt {
+            self.order = None;
+            // An order that leaves some versions open proves nothing, and nothing was concluded from it.
+            let concluded = self.verdict("strict-serializable") == Verdict::Valid;
+            let valid = self.levels.iter_mut().filter(|(_, verdict)| concluded && *verdict == Verdict::Valid);
+            valid.for_each(|(_, verdict)| *verdict = Verdict::bug(&doubt));
+        }
+    }
+
     /// The first anomaly that a level forbids.
     pub fn why(&self, level: &Level) -> Option<&TxnAnomaly> {
         self.anomalies.iter().find(|anomaly| level.forbids(anomaly.class, anomaly.variant))
@@ -143,10 +156,14 @@ pub fn check_transactions(transactions: &Transactions) -> TxnReport {
 
 /// The same within `options.limit`: levels that are not decided when it stops the check are `unknown`.
 pub fn check_transactions_with(transactions: &Transactions, options: &Options) -> TxnReport {
-    match schedule::schedule(transactions) {
+    let mut found = match schedule::schedule(transactions) {
         Some(order) => report(transactions, Facts::default(), Undecided::default(), Some(order)),
         None => search(transactions, options),
+    };
+    if options.recheck {
+        found.replay(transactions);
     }
+    found
 }
 
 /// What stands in the way of a schedule.
@@ -180,6 +197,9 @@ fn search(transactions: &Transactions, options: &Options) -> TxnReport {
     if let Some(reads) = reads.as_ref().filter(|_| order.is_none() || facts.unordered.is_some()) {
         weak_levels(transactions, &mut facts, reads, lists, limit);
     }
+    if options.recheck {
+        refute_anomalies(transactions, &mut facts);
+    }
     let open = facts.unordered.is_some() || loose;
     let stopped = limit.exceeded().filter(|_| order.is_none() || facts.unordered.is_some());
     if open && facts.ambiguous.is_none() {
@@ -201,6 +221,27 @@ fn is_loose(facts: &Facts, components: &[(u32, u32)]) -> bool {
         here.sort_unstable();
         here.windows(2).any(|pair| pair[0] == pair[1])
     })
+}
+
+/// Shows every anomaly again from the history. One that cannot be shown is forgotten, and whatever no other forbids becomes `unknown`.
+///
+/// A search for an order of versions comes later: its distinction of cases is taken as told. So are cycles through versions that contradict
+/// themselves, which show nothing: those versions are an anomaly of their own.
+fn refute_anomalies(transactions: &Transactions, facts: &mut Facts) {
+    let nonsense = [Class::FutureRead, Class::CyclicVersions, Class::Internal, Class::OwnWriteMissed];
+    if facts.counts.keys().any(|(class, _)| nonsense.contains(class)) {
+        return;
+    }
+    let found = std::mem::take(&mut facts.direct);
+    for anomaly in found {
+        match certificate::cycle::refute(transactions, &anomaly) {
+            None => facts.direct.push(anomaly),
+            Some(doubt) => {
+                facts.counts.remove(&(anomaly.class, anomaly.variant));
+                facts.ambiguous = Some(format!("{}: {doubt} {BUG}", anomaly.name()));
+            }
+        }
+    }
 }
 
 /// The levels that need the order of versions where it is not known: a search for one. An order of transactions if it keeps real time.

@@ -2,6 +2,9 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+/// Stands in the reason of a verdict that a bug of ours has made `unknown`.
+pub(crate) const BUG: &str = "(a bug in assize)";
+
 /// What a checker, an objective or a whole run found. `Unknown` is never rounded up to `Valid`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "verdict", rename_all = "lowercase")]
@@ -30,6 +33,16 @@ impl Verdict {
             Verdict::Unknown { .. } => "unknown",
             Verdict::Invalid => "invalid",
         }
+    }
+
+    /// An undecided verdict because a checker contradicts itself.
+    pub fn bug(what: impl fmt::Display) -> Verdict {
+        Verdict::unknown(format!("{what} {BUG}"))
+    }
+
+    /// Whether it is undecided because of a bug of ours, rather than for want of time or memory.
+    pub fn is_bug(&self) -> bool {
+        matches!(self, Verdict::Unknown { reason } if reason.contains(BUG))
     }
 
     /// The worse of two: `invalid` before `unknown` before `valid` (Jepsen's `merge-valid`). Of two `unknown`, both reasons.

@@ -7,9 +7,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use history::{Columns, Function, History, NIL, Outcome};
 
+use crate::certificate;
 use crate::exact::{self, Op, Search};
 use crate::explain;
 use crate::report::{Anomaly, AnomalyKind};
+use crate::verdict::BUG;
 
 /// Configurations of one search.
 const BUDGET: usize = 1_000_000;
@@ -42,6 +44,10 @@ pub fn confirm(history: &History, kind: AnomalyKind, suspects: &[u32]) -> Result
     shrinker.budget = SHRINK_BUDGET;
     let witness = shrinker.shrink(start);
     let mut indices: BTreeSet<u32> = witness.iter().map(|op| op.index).collect();
+    let places: Vec<u32> = indices.iter().copied().collect();
+    if certificate::witness::register_contradicts(columns, &places) == Some(false) {
+        return Err(format!("the witness of a {} is no contradiction {BUG}", kind.title()));
+    }
     indices.extend(failed_writes(columns, key, &witness));
     let indices: Vec<u32> = indices.into_iter().collect();
     let operations: Vec<_> = indices.iter().map(|&i| columns.get(i as usize)).collect();

@@ -16,6 +16,7 @@ use history::event::{Events, Wrong};
 
 use crate::model::Options;
 use crate::report::Report;
+use crate::verdict::Verdict;
 
 pub use recognise::recognise;
 
@@ -127,7 +128,7 @@ impl Workload {
         }
         let decide = std::panic::AssertUnwindSafe(|| (self.decide)(events, model, question));
         let judged = std::panic::catch_unwind(decide)
-            .unwrap_or_else(|_| Err(Refusal::Unsupported("the checker failed (a bug in assize)".to_string())));
+            .unwrap_or_else(|_| Ok(Report::new(model, Verdict::bug("the checker failed"), events.len())));
         judged.map(|report| Report { model, ..report })
     }
 }

@@ -1,7 +1,7 @@
 //! The register checker against brute force from the definition: no false alarm, no miss, and every verdict carries its proof.
 
 use base::{Rng, Seed};
-use check::{LINEARIZABLE, Options, Verdict, check, explain, register};
+use check::{LINEARIZABLE, Options, Verdict, check, explain};
 use history::{History, NIL, Operation};
 use testkit::{Mix, Small, brute, every_history, random_history};
 
@@ -18,11 +18,13 @@ fn compare(operations: &[Operation], options: &Options) -> bool {
     let history = History::from_operations(operations.iter().copied());
     let report = check(&history, &LINEARIZABLE, options);
     let expected = brute::linearizable(operations);
+    let rechecked = check(&history, &LINEARIZABLE, &Options { certificate: false, recheck: true, ..options.clone() });
+    assert_eq!(rechecked.verdict, report.verdict, "{}", show(operations));
     match &report.verdict {
         Verdict::Valid => {
             assert!(expected, "missed:\n{}", show(operations));
             let order = report.order.expect("a valid verdict carries an order");
-            assert_eq!(register::replay(&history, &order), None, "{}", show(operations));
+            assert_eq!(check::certificate::register::refute_order(&history, &order), None, "{}", show(operations));
         }
         Verdict::Invalid => {
             assert!(!expected, "false alarm {:?}:\n{}", report.anomalies[0].story, show(operations));

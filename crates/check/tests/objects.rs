@@ -43,7 +43,7 @@ fn agrees(name: &str, rule: Rule, actions: &'static [Action]) {
 }
 
 fn compare(checker: &Object, rule: Rule, history: &Objects) -> bool {
-    let report = check_object(history, checker, &Options::default());
+    let report = check_object(history, checker, &Options { recheck: true, ..Options::default() });
     let expected = brute::linearizable(history, rule);
     match &report.verdict {
         Verdict::Valid => assert!(expected, "missed:\n{}", show(history)),

@@ -3,8 +3,9 @@
 //! `ASSIZE_HISTORIES=1000000 cargo test --release -p assize-check --test txn_brute_force` compares a million of each type.
 
 use base::{Rng, Seed};
+use check::Options;
 use check::Verdict;
-use check::txn::{LEVELS, check_transactions};
+use check::txn::{LEVELS, check_transactions_with};
 use history::txn::Transactions;
 use testkit::brute_txn::{
     Adya, Axiom, Keep, Shape, Small, adya, agrees_with_itself, axiomatic, axiomatic_keeping, every_small_history,
@@ -173,7 +174,9 @@ fn compare(
     consistent: &[(&str, Definition)],
     tally: &mut [[u64; 3]],
 ) {
-    let report = check_transactions(history);
+    let report = check_transactions_with(history, &Options { recheck: true, ..Options::default() });
+    let bug = report.levels.iter().find(|(_, verdict)| verdict.is_bug());
+    assert_eq!(bug, None, "{}", show(history));
     let graphs = if agrees_with_itself(history) { consistent } else { &[] };
     for ((level, definition), tally) in always.iter().chain(graphs).zip(tally) {
         let verdict = report.verdict(level);

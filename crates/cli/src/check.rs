@@ -180,7 +180,7 @@ fn settings(text: &str) -> Result<BTreeMap<String, String>, String> {
 
 fn all_threads() -> Options {
     let threads = std::thread::available_parallelism().map_or(1, usize::from);
-    Options { threads, ..Options::default() }
+    Options { threads, recheck: true, ..Options::default() }
 }
 
 fn is_verdict(exit: Exit) -> bool {

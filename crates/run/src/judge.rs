@@ -94,7 +94,7 @@ impl Case {
             _ => None,
         });
         let threads = std::thread::available_parallelism().map_or(1, usize::from);
-        let options = Options { threads, own_run: true, ..Options::default() };
+        let options = Options { threads, own_run: true, recheck: true, ..Options::default() };
         let start = Instant::now();
         let report = check::check(&self.history, named.unwrap_or(&check::LINEARIZABLE), &options);
         (report, start.elapsed().as_secs_f64())

@@ -4,8 +4,10 @@ use base::Time;
 use history::object::{Action, Call, NEVER, Objects};
 
 use super::{Findings, Part, each_key};
+use crate::certificate;
 use crate::model::Options;
 use crate::sequential::{Interval, IntervalOf, Linearized, SequentialModel, contradiction, linearize};
+use crate::verdict::BUG;
 
 /// What a call asks: by whom, what, with which argument. The process is 0 where it makes no difference.
 pub type Asked = (u32, Action, i64);
@@ -26,8 +28,27 @@ where
     let (places, intervals): (Vec<usize>, Vec<IntervalOf<M>>) =
         part.happened().map(|(i, call)| (i, interval(part.history, call, owned))).unzip();
     options.limit.expect(intervals.len() as u64);
-    let shrink = || contradiction(model, &intervals, options).unwrap_or_default();
-    conclude(linearize(model, &intervals, options), &places, part.name(), shrink)
+    let found = linearize(model, &intervals, options);
+    let (mut findings, mut witness) = (Findings::default(), Vec::new());
+    match &found {
+        Linearized::Order(order) => {
+            let doubt = options.recheck.then(|| certificate::object::refute_order(model, &intervals, order)).flatten();
+            doubt.into_iter().for_each(|doubt| findings.undecided(format!("{doubt} {BUG}")));
+            if options.certificate {
+                findings.certify(part.key, order.iter().map(|i| places[*i as usize] as u32));
+            }
+        }
+        Linearized::Contradiction { .. } => {
+            witness = contradiction(model, &intervals, options).unwrap_or_default();
+            if options.recheck && certificate::object::contradicts(model, &intervals, &witness) == Some(false) {
+                findings.undecided(format!("the witness of key {} is no contradiction {BUG}", part.key));
+                return findings;
+            }
+        }
+        Linearized::Undecided { .. } => {}
+    }
+    findings.extend(conclude(found, &places, part.name(), || witness));
+    findings
 }
 
 /// What the search of the operations at these `places` means. `shrink` finds the few of them that contradict each other.

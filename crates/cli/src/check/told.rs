@@ -133,6 +133,7 @@ impl Judged {
         }
         let drawn = telling.draw.as_ref().map_or(Ok(()), |folder| self.draw(folder, !telling.json));
         match drawn {
+            Ok(()) if self.report.verdict.is_bug() => Exit::Bug,
             Ok(()) => crate::exit_of(self.report.verdict.exit_code()),
             Err(error) => {
                 eprintln!("error: cannot draw: {error}");

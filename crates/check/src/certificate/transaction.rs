@@ -1,0 +1,78 @@
+//! Orders of transactions: run one after another, on lists and registers that hold what was put in.
+//!
+//! An order that explains every read, and keeps real time (of histories without intervals: the order of each process), makes the history
+//! strict serializable, and with that every level holds.
+
+use std::collections::BTreeMap;
+
+use history::Outcome;
+use history::txn::{INITIAL, Kind, Micro, NEVER, Transactions, UNREAD};
+
+/// Why the order does not prove that the transactions are strict serializable; `None`: it does. Linear in micro-operations and list elements.
+pub fn refute_order(transactions: &Transactions, order: &[u32]) -> Option<String> {
+    let mut store = Store::new(transactions);
+    let mut seen = vec![false; transactions.len()];
+    let mut before = Before::default();
+    for &t in order {
+        let at = t as usize;
+        if at >= seen.len() || std::mem::replace(&mut seen[at], true) || transactions.outcome[at] == Outcome::Fail {
+            return Some(format!("transaction {t} is in the order twice, failed, or does not exist"));
+        }
+        if !before.may_follow(transactions, at) {
+            return Some(format!("transaction {t} was over before one that precedes it had begun"));
+        }
+        if !transactions.ops(t).iter().all(|op| store.run(op)) {
+            return Some(format!("transaction {t} does not read what the ones before it have written"));
+        }
+    }
+    let missing = |t: &usize| !seen[*t] && transactions.outcome[*t] == Outcome::Ok;
+    (0..seen.len()).find(missing).map(|t| format!("transaction {t} is not in the order"))
+}
+
+/// What the transactions so far say about time.
+#[derive(Default)]
+struct Before {
+    /// The latest invocation.
+    latest: u32,
+    /// The last transaction of each process.
+    last: BTreeMap<u32, usize>,
+}
+
+impl Before {
+    fn may_follow(&mut self, transactions: &Transactions, t: usize) -> bool {
+        if !transactions.timed {
+            return self.last.insert(transactions.process[t], t).is_none_or(|before| before < t);
+        }
+        let fits = transactions.completed[t] == NEVER || transactions.completed[t] > self.latest;
+        self.latest = self.latest.max(transactions.invoked[t]);
+        fits
+    }
+}
+
+/// What every key holds.
+struct Store<'a> {
+    transactions: &'a Transactions,
+    lists: Vec<Vec<u32>>,
+    registers: Vec<u32>,
+}
+
+impl<'a> Store<'a> {
+    fn new(transactions: &'a Transactions) -> Store<'a> {
+        let keys = transactions.keys.len();
+        Store { transactions, lists: vec![Vec::new(); keys], registers: vec![INITIAL; keys] }
+    }
+
+    /// False: a read returned something else.
+    #[inline]
+    fn run(&mut self, op: &Micro) -> bool {
+        let key = op.key as usize;
+        match op.kind {
+            Kind::Append => self.lists[key].push(op.value),
+            Kind::Write => self.registers[key] = op.value,
+            Kind::Read | Kind::ReadList if op.value == UNREAD => {}
+            Kind::Read => return self.registers[key] == op.value,
+            Kind::ReadList => return self.lists[key] == self.transactions.list(op),
+        }
+        true
+    }
+}
