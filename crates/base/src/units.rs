@@ -39,6 +39,11 @@ pub fn parse_rate(text: &str) -> Result<f64, String> {
     Ok(number * factor / seconds)
 }
 
+/// Reads a whole number of things: `64`.
+pub fn parse_count(text: &str) -> Result<usize, String> {
+    text.parse().map_err(|_| format!("`{text}` is not a count"))
+}
+
 /// Reads `256B`, `4KiB`, `64MB`, or a bare number of bytes.
 pub fn parse_size(text: &str) -> Result<u64, String> {
     let wrong = || format!("`{text}` is not a size; write it like `256B` or `4KiB`");

@@ -5,7 +5,8 @@
 //! runtime (`host`) drive the same actors, which is what lets a find in one be shown in the other.
 //!
 //! - [`Actor`], [`Input`], [`Context`], [`Out`]: one participant.
-//! - [`Protocol`]: all participants of a specimen: how servers and clients come up, and its planted [`Bug`]s.
+//! - [`Protocol`]: all participants of a specimen: how servers and clients come up.
+//! - [`bugs!`], [`Bug`]: its registry of planted bugs.
 //! - [`Oracle`]: an invariant over the servers, checked after every step in the simulated world.
 //! - [`StateMachine`], [`Service`], [`kv`]: what consensus protocols replicate.
 //! - [`Wired`]: the same actor with messages as bytes, so that runtimes are compiled once and not once a protocol.
@@ -14,6 +15,7 @@
 //! - [`wire`]: frames on a connection, known to hosts, clients and the testbed's relays.
 
 mod actor;
+mod bugs;
 pub mod client;
 pub mod codec;
 pub mod kv;
@@ -26,7 +28,8 @@ mod wired;
 pub use actor::{
     Actor, Address, Context, Input, Malformed, Message, Now, Observation, Recovered, Target, TimerId, Token,
 };
+pub use bugs::Bug;
 pub use out::{Barrier, DiskWrite, Out, Output};
-pub use protocol::{Bug, Oracle, Parameters, Protocol};
+pub use protocol::{Oracle, Parameters, Protocol};
 pub use state_machine::{Access, Service, StateMachine};
 pub use wired::Wired;

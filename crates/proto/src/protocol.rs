@@ -40,18 +40,5 @@ pub trait Oracle<S> {
     fn after_crash(&mut self, _at: Time, _node: NodeId) {}
 }
 
-/// A bug that can be planted in a specimen by one switch, to prove that the bench finds it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Bug {
-    /// The switch: `stale-read`.
-    pub name: &'static str,
-    /// What the code does wrong, in one sentence.
-    pub about: &'static str,
-    /// Where it happened: issue, paper, analysis.
-    pub source: &'static str,
-    /// The oracle, checker or objective that must catch it.
-    pub caught_by: &'static str,
-}
-
 /// Settings of a specimen as text, from a plan or a command line: `election_timeout = 150ms`, `bug = stale-read`.
 pub type Parameters = BTreeMap<String, String>;

@@ -8,6 +8,7 @@
 //! - [`brute_txn`]: isolation levels of transactions, likewise.
 //! - [`every_history`], [`random_history`]: what checkers are compared on.
 //! - [`available`]: whether a test that needs a program or root can run here; no skip goes unseen.
+//! - [`codec`]: what every encoding of messages is held to.
 //! - [`script`]: folders of scenarios, played and compared with what they say.
 
 /// Models decided from their definitions, by trying every order. Only for small histories.
@@ -16,6 +17,7 @@ pub mod brute_consistency;
 pub mod brute_objects;
 pub mod brute_seen;
 pub mod brute_txn;
+pub mod codec;
 mod need;
 pub mod script;
 mod small;

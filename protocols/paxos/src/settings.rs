@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use base::units::parse_duration;
+use base::units::{parse_count, parse_duration};
 use proto::Parameters;
 
-use crate::bugs::{BUGS, Planted};
+use crate::bugs::Planted;
 
 /// Largest cluster: sets of acceptors are one 64-bit word.
 pub const MAX_NODES: usize = 64;
@@ -79,7 +79,7 @@ impl Settings {
             "longest_back_off" => self.longest_back_off = parse_duration(text)?,
             "repeat" => self.repeat = parse_duration(text)?,
             "patience" => self.patience = parse_duration(text)?,
-            "bug" => self.bug = parse_bug(text)?,
+            "bug" => self.bug = Planted::parse(text)?,
             _ => return Err("paxos has no such setting".into()),
         }
         Ok(())
@@ -103,20 +103,6 @@ impl Settings {
         }
         Ok(self)
     }
-}
-
-fn parse_count(text: &str) -> Result<usize, String> {
-    text.parse().map_err(|_| format!("`{text}` is not a count"))
-}
-
-fn parse_bug(text: &str) -> Result<Option<Planted>, String> {
-    if text.is_empty() || text == "none" {
-        return Ok(None);
-    }
-    Planted::named(text).map(Some).ok_or_else(|| {
-        let names: Vec<&str> = BUGS.iter().map(|bug| bug.name).collect();
-        format!("`{text}` is no bug of paxos; there are {}", names.join(", "))
-    })
 }
 
 #[cfg(test)]

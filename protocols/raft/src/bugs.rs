@@ -2,37 +2,8 @@
 //!
 //! Each is one `if` at the place in the code where somebody's implementation really had it; search for `Planted::`.
 
-use proto::Bug;
-
-macro_rules! bugs {
-    ($($variant:ident = $name:literal, $caught_by:literal, $source:literal, $about:literal;)+) => {
-        /// A planted bug.
-        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-        pub enum Planted { $(#[doc = $about] $variant,)+ }
-
-        impl Planted {
-            /// Every bug, in the order of [`BUGS`].
-            pub const ALL: &[Planted] = &[$(Planted::$variant,)+];
-
-            /// The bug that this switch plants.
-            pub fn named(name: &str) -> Option<Planted> {
-                match name { $($name => Some(Planted::$variant),)+ _ => None }
-            }
-
-            /// What the registry says of it.
-            pub fn about(self) -> &'static Bug {
-                &BUGS[self as usize]
-            }
-        }
-
-        /// The registry of planted bugs: `bug = NAME`.
-        pub const BUGS: &[Bug] = &[
-            $(Bug { name: $name, about: $about, source: $source, caught_by: $caught_by },)+
-        ];
-    };
-}
-
-bugs! {
+proto::bugs! {
+    "raft";
     StaleRead = "stale-read", "linearizable",
         "etcd before 3.0 (etcd-io/etcd #741); Consul's and etcd's documented stale mode",
         "a follower answers reads from its own state, which may be behind";
@@ -90,19 +61,4 @@ bugs! {
     ReadUnconfirmed = "read-unconfirmed", "linearizable",
         "deventlab/d-engine #381; etcd-io/etcd #741",
         "the leader answers reads before a quorum has confirmed that it still leads";
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn every_bug_is_found_by_its_name_and_says_where_it_happened() {
-        for (bug, planted) in BUGS.iter().zip(Planted::ALL) {
-            assert_eq!(Planted::named(bug.name), Some(*planted));
-            assert_eq!(planted.about().name, bug.name);
-            assert!(!bug.source.is_empty() && !bug.caught_by.is_empty(), "{}", bug.name);
-        }
-        assert_eq!(Planted::named("no-such-bug"), None);
-    }
 }

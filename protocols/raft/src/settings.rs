@@ -3,10 +3,10 @@
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
-use base::units::{parse_duration, parse_size};
+use base::units::{parse_count, parse_duration, parse_size};
 use proto::Parameters;
 
-use crate::bugs::{BUGS, Planted};
+use crate::bugs::Planted;
 
 /// Largest cluster: sets of voters are one 64-bit word.
 pub const MAX_NODES: usize = 64;
@@ -91,7 +91,7 @@ impl Settings {
             "uncommitted_bytes" => self.uncommitted_bytes = parse_size(text)? as usize,
             "reads" => self.reads = parse_count(text)?,
             "patience" => self.patience = parse_duration(text)?,
-            "bug" => self.bug = parse_bug(text)?,
+            "bug" => self.bug = Planted::parse(text)?,
             _ => {
                 return Err(
                     "is no setting of raft; there are append_bytes, bug, election_timeout, heartbeat, in_flight, \
@@ -137,20 +137,6 @@ fn parse_range(text: &str) -> Result<RangeInclusive<Duration>, String> {
         None => (parse_duration(text)?, parse_duration(text)? * 2),
     };
     if low > high { Err(format!("`{text}` ends before it starts")) } else { Ok(low..=high) }
-}
-
-fn parse_count(text: &str) -> Result<usize, String> {
-    text.parse().map_err(|_| format!("`{text}` is not a count"))
-}
-
-fn parse_bug(text: &str) -> Result<Option<Planted>, String> {
-    if text.is_empty() || text == "none" {
-        return Ok(None);
-    }
-    Planted::named(text).map(Some).ok_or_else(|| {
-        let names: Vec<&str> = BUGS.iter().map(|bug| bug.name).collect();
-        format!("`{text}` is no bug of raft; there are {}", names.join(", "))
-    })
 }
 
 #[cfg(test)]
