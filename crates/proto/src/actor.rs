@@ -174,6 +174,13 @@ pub enum Input<M> {
 }
 
 /// What a node's disk kept: all that a boot knows of earlier lives.
+///
+/// **What was synced is all here**, and of the rest an arbitrary part: the log ends before the first record that a crash tore or lost, a blob
+/// has its old content or a later one. Nothing that waited for such a write was sent, so its loss needs no word. **Damage** to
+/// what was synced (bit rot) is never handed over: the runtime finds it by its checksums and does not boot the actor,
+/// because a server that comes back with less than it promised to keep breaks every quorum that it was part of ("Protocol-Aware
+/// Recovery for Consensus-Based Storage", Alagappan et al., FAST 2018). Such a server stays down until somebody gives it an empty
+/// disk, and then [`is_empty`](Self::is_empty) is all that it knows: see [`Survives::wiped`](crate::Survives).
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Recovered {
     /// Index of the first record of `log` (records before it were discarded by compaction).

@@ -5,7 +5,7 @@
 //! runtime (`host`) drive the same actors, which is what lets a find in one be shown in the other.
 //!
 //! - [`Actor`], [`Input`], [`Context`], [`Out`]: one participant.
-//! - [`Protocol`]: all participants of a specimen: how servers and clients come up.
+//! - [`Protocol`]: all participants of a specimen: how servers and clients come up, and what it [`Survives`].
 //! - [`bugs!`], [`Bug`]: its registry of planted bugs.
 //! - [`Oracle`]: an invariant over the servers, checked after every step in the simulated world.
 //! - [`StateMachine`], [`Service`], [`kv`]: what consensus protocols replicate.
@@ -30,6 +30,6 @@ pub use actor::{
 };
 pub use bugs::Bug;
 pub use out::{Barrier, DiskWrite, Out, Output};
-pub use protocol::{Oracle, Parameters, Protocol};
+pub use protocol::{Oracle, Parameters, Protocol, Survives};
 pub use state_machine::{Access, Service, StateMachine};
 pub use wired::Wired;

@@ -22,9 +22,36 @@ pub trait Protocol: Send + Sync + 'static {
     /// Starts a client. Clients have no disk.
     fn client(&self, ctx: &mut Context<'_, Self::Message>) -> Self::Client;
 
+    /// What its cluster promises to survive, beyond what every protocol must.
+    fn survives(&self) -> Survives {
+        Survives::default()
+    }
+
     /// The invariants to hold the servers to, fresh for one world.
     fn oracles(&self) -> Vec<Box<dyn Oracle<Self::Server>>> {
         Vec::new()
+    }
+}
+
+/// What a protocol promises to survive, beyond what every protocol must: crashes that keep what was synced, pauses, partitions, lost
+/// and late messages. A world keeps random faults within it, so that a correct protocol raises no alarm; scripts may go beyond.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Survives {
+    /// How many servers may be gone for good while the others still make progress.
+    pub lost: usize,
+    /// How many of these may come back under their old name with an empty disk: wiped, or another machine. A protocol that
+    /// counts promises must not count those of a server that forgot them.
+    pub wiped: usize,
+    /// How much faster or slower than true time clocks may run, in millionths: finite if safety depends on clocks (leases).
+    pub drift_ppm: u32,
+    /// Whether a message between servers may arrive again after any time, as a datagram may; connections repeat nothing.
+    pub replays: bool,
+}
+
+impl Default for Survives {
+    /// No server may be lost; clocks may do what they like, and old messages may come again.
+    fn default() -> Self {
+        Survives { lost: 0, wiped: 0, drift_ppm: u32::MAX, replays: true }
     }
 }
 

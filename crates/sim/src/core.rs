@@ -13,7 +13,7 @@ use crate::choices::{Choices, Stream};
 use crate::disk::{Disk, Platter};
 use crate::event::{Event, Who};
 use crate::faults::Storm;
-use crate::network::{Fate, Links, Network};
+use crate::network::{Fate, Links, Network, between};
 use crate::operations::Operations;
 use crate::queue::{Queue, Ties};
 use crate::trace::{Trace, Transcript};
@@ -28,6 +28,8 @@ pub struct Options {
     pub network: Network,
     /// The disks of the servers.
     pub disk: Disk,
+    /// How far the servers' clocks are from true time at the start.
+    pub clocks: Clocks,
     /// How long an operation may take before the runtime gives it up as `info`.
     pub operation_timeout: Duration,
     /// Whether participants are told of lost connections ([`proto::Input::Lost`]), as over TCP.
@@ -50,6 +52,7 @@ impl Default for Options {
             seed: Seed(1),
             network: Network::reliable(),
             disk: Disk::default(),
+            clocks: Clocks::default(),
             operation_timeout: Duration::from_secs(1),
             connections: true,
             fifo_ties: false,
@@ -92,6 +95,15 @@ pub struct Clock {
     pub wall_offset_ns: i64,
     /// How much faster both clocks run, in millionths; negative when slower. At least -900 000.
     pub drift_ppm: i32,
+}
+
+/// How far the servers' clocks are from true time at the start: each differs at random within these bounds.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Clocks {
+    /// How far wall clocks are ahead, at most.
+    pub ahead: Duration,
+    /// How much faster or slower clocks run, at most, in millionths.
+    pub drift_ppm: u32,
 }
 
 /// A server or client, as the world sees it.
@@ -205,9 +217,19 @@ impl Core {
             options,
         };
         for _ in 0..servers {
-            core.add_person();
+            let who = core.add_person();
+            let clock = core.draw_clock();
+            core.set_clock(who, clock);
         }
         core
+    }
+
+    fn draw_clock(&mut self) -> Clock {
+        let Clocks { ahead, drift_ppm } = self.options.clocks;
+        let most = i64::from(drift_ppm.min(900_000));
+        let wall = between(&mut self.choices, Stream::FAULTS, 0, ahead.as_nanos() as u64) as i64;
+        let drift = between(&mut self.choices, Stream::FAULTS, 0, 2 * most as u64) as i64 - most;
+        Clock { wall_offset_ns: wall, drift_ppm: drift as i32 }
     }
 
     /// Makes room for one more participant. It is down.
@@ -312,7 +334,8 @@ impl Core {
         let ends = if is_client {
             self.now // a client has no disk: its writes are durable at once
         } else {
-            self.options.disk.sync_ends(self.now, &mut self.choices, Stream::disk(who.0))
+            let took = self.options.disk.sync_time(&mut self.choices, Stream::disk(who.0));
+            self.now + took * person.disk.slowness()
         };
         self.queue.push(ends, Event::Synced { who, life: person.life });
     }
@@ -382,7 +405,7 @@ impl Core {
         }
         if let Some(think) = self.operations.think(client) {
             let (least, most) = (think.0.as_nanos() as u64, think.1.as_nanos() as u64);
-            let span = crate::network::between(&mut self.choices, Stream::LOAD, least, most);
+            let span = between(&mut self.choices, Stream::LOAD, least, most);
             self.queue.push(self.now + Duration::from_nanos(span), Event::Think { client });
         }
     }

@@ -41,6 +41,8 @@ pub(crate) enum Event {
     Synced { who: Who, life: u32 },
     /// A participant is to be told that its writes are durable (held back while it is paused).
     Durable { who: Who, barrier: Barrier, life: u32 },
+    /// A participant is to be told that its disk refused a write.
+    DiskFailed { who: Who, life: u32 },
     /// The channel from `who` to `peer` broke.
     Lost { who: Who, peer: Who, unsent: bool },
     /// A participant that was busy can go on.
@@ -64,7 +66,10 @@ impl Event {
     pub(crate) fn recipient(&self) -> Option<Who> {
         match *self {
             Event::Deliver { to, .. } => Some(to),
-            Event::Timer { who, .. } | Event::Durable { who, .. } | Event::Lost { who, .. } => Some(who),
+            Event::Timer { who, .. }
+            | Event::Durable { who, .. }
+            | Event::DiskFailed { who, .. }
+            | Event::Lost { who, .. } => Some(who),
             _ => None,
         }
     }
@@ -94,6 +99,7 @@ impl Event {
             Event::Trip { who, round } => (pair(2, who, who), u64::from(round)),
             Event::Relent { fault, round } => (11 << 48 | u64::from(fault), u64::from(round)),
             Event::Act { index } => (12 << 48, u64::from(index)),
+            Event::DiskFailed { who, life } => (pair(13, who, who), u64::from(life)),
         }
     }
 }

@@ -3,47 +3,48 @@
 use std::time::Duration;
 
 use base::{NodeId, Seed, Time};
-use fault::LinkRule;
 use serde::{Deserialize, Serialize};
 
+use crate::act::{Act, Pairs};
 use crate::choices::Stream;
-use crate::core::{Clock, Core, Violation};
+use crate::core::{Core, Violation};
 use crate::event::{Event, Who};
 use crate::network::between;
 use crate::trace::Transcript;
 use crate::world::World;
 
-/// One thing that a storm does. A storm is a list of these: what random faults did can be written down, edited and played again.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Act {
-    /// A server loses power.
-    Crash(u16),
-    /// It boots with what its disk kept.
-    Restart(u16),
-    /// Its process stops.
-    Pause(u16),
-    /// And goes on.
-    Resume(u16),
-    /// Links (from, to) carry nothing.
-    Cut(Vec<(u16, u16)>),
-    /// They do again.
-    Mend(Vec<(u16, u16)>),
-    /// The clocks of a server run faster by so many millionths.
-    Drift(u16, i32),
-}
+/// Mean time between faults of a kind, and how long one lasts (from, to). A mean of zero means never.
+pub type Rate = (Duration, (Duration, Duration));
 
-/// Which faults strike, how often and for how long. Zero means never.
+/// Which faults strike, how often and for how long. What the protocol does not promise to survive is left out ([`World::permits`]).
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct FaultMix {
-    /// Mean time between crashes, and how long a node stays down (from, to).
-    pub crash: (Duration, (Duration, Duration)),
-    /// Mean time between partitions, and how long one lasts.
-    pub partition: (Duration, (Duration, Duration)),
-    /// Mean time between pauses, and how long one lasts.
-    pub pause: (Duration, (Duration, Duration)),
-    /// Mean time between spells in which the clocks of a server run three times as fast, and how long one lasts.
-    pub drift: (Duration, (Duration, Duration)),
+    /// Crashes, and how long a node stays down.
+    pub crash: Rate,
+    /// Partitions.
+    pub partition: Rate,
+    /// Pauses.
+    pub pause: Rate,
+    /// Spells in which the clocks of a server run three times as fast.
+    pub drift: Rate,
+    /// Jumps of a server's wall clock.
+    pub jump: Rate,
+    /// Spells in which links of a server, or one direction of them, are slow.
+    pub slow_link: Rate,
+    /// Spells in which they lose much.
+    pub flaky_link: Rate,
+    /// Old messages that come again.
+    pub replay: Rate,
+    /// Spells in which a server's disk is slow.
+    pub slow_disk: Rate,
+    /// Failing syncs, and how long the server that stops for it stays down.
+    pub fail_disk: Rate,
+    /// Full disks.
+    pub fill_disk: Rate,
+    /// Servers that lose their disk, and how long they stay down.
+    pub wipe: Rate,
+    /// Rot on a server's disk, and after how long the machine is replaced, if the protocol can live with that.
+    pub rot: Rate,
     /// The share of steps with a write after which the node crashes, at once or within two syncs: before the write is
     /// durable, or after it. Finds lost promises far sooner than crashes by the clock.
     pub crash_after_write: f64,
@@ -60,6 +61,15 @@ impl FaultMix {
             partition: never,
             pause: never,
             drift: never,
+            jump: never,
+            slow_link: never,
+            flaky_link: never,
+            replay: never,
+            slow_disk: never,
+            fail_disk: never,
+            fill_disk: never,
+            wipe: never,
+            rot: never,
             crash_after_write: 0.0,
             most_down: usize::MAX,
         }
@@ -78,12 +88,21 @@ impl FaultMix {
         }
     }
 
-    fn of(&self, kind: Kind) -> (Duration, (Duration, Duration)) {
+    fn of(&self, kind: Kind) -> Rate {
         match kind {
             Kind::Crash => self.crash,
             Kind::Partition => self.partition,
             Kind::Pause => self.pause,
             Kind::Drift => self.drift,
+            Kind::Jump => self.jump,
+            Kind::SlowLink => self.slow_link,
+            Kind::FlakyLink => self.flaky_link,
+            Kind::Replay => self.replay,
+            Kind::SlowDisk => self.slow_disk,
+            Kind::FailDisk => self.fail_disk,
+            Kind::FillDisk => self.fill_disk,
+            Kind::Wipe => self.wipe,
+            Kind::Rot => self.rot,
         }
     }
 }
@@ -94,12 +113,40 @@ enum Kind {
     Partition,
     Pause,
     Drift,
+    Jump,
+    SlowLink,
+    FlakyLink,
+    Replay,
+    SlowDisk,
+    FailDisk,
+    FillDisk,
+    Wipe,
+    Rot,
 }
 
-const KINDS: [Kind; 4] = [Kind::Crash, Kind::Partition, Kind::Pause, Kind::Drift];
+const KINDS: [Kind; 13] = [
+    Kind::Crash,
+    Kind::Partition,
+    Kind::Pause,
+    Kind::Drift,
+    Kind::Jump,
+    Kind::SlowLink,
+    Kind::FlakyLink,
+    Kind::Replay,
+    Kind::SlowDisk,
+    Kind::FailDisk,
+    Kind::FillDisk,
+    Kind::Wipe,
+    Kind::Rot,
+];
+
+/// A fault, and what ends it if it does not end by itself.
+type Strike = (Act, Option<Act>);
 
 /// How much faster the clocks of a spell run, in millionths.
 const FAST: i32 = 2_000_000;
+/// How far a wall clock jumps, at most: 10 s.
+const FAR: u64 = 10_000_000_000;
 
 /// The faults that are in force, and those to come.
 #[derive(Debug, Default)]
@@ -110,7 +157,7 @@ pub(crate) struct Storm {
     /// What undoes each fault so far.
     reliefs: Vec<Act>,
     /// What was done so far, and when.
-    done: Vec<(Time, Act)>,
+    pub(crate) done: Vec<(Time, Act)>,
     /// What a scripted storm does.
     script: Vec<Act>,
 }
@@ -207,6 +254,9 @@ impl World {
         self.heal();
         for node in NodeId::all(self.core.servers) {
             self.set_drift(node, 0);
+            self.slow_disk(node, 1);
+            self.core.people[node.index()].disk.spare_next();
+            self.fill_disk(node, false);
             self.resume(node);
             self.restart(node);
         }
@@ -226,18 +276,10 @@ impl World {
         if self.core.storm.round != round {
             return;
         }
-        let struck = match KINDS[usize::from(kind)] {
-            Kind::Crash => self.choose_crash(),
-            Kind::Partition => self.choose_cut(),
-            Kind::Pause => self.choose_pause(),
-            Kind::Drift => {
-                let node = self.victim().0;
-                Some((Act::Drift(node, FAST), Act::Drift(node, 0)))
-            }
-        };
-        if let Some((act, relief)) = struck {
+        let strike = self.choose_strike(KINDS[usize::from(kind)]);
+        if let Some((act, relief)) = strike.filter(|(act, _)| self.permits(act)) {
             self.act(act);
-            self.schedule_relief(relief, KINDS[usize::from(kind)]);
+            relief.into_iter().for_each(|relief| self.schedule_relief(relief, KINDS[usize::from(kind)]));
         }
         self.schedule_strike(kind);
     }
@@ -265,34 +307,6 @@ impl World {
         }
     }
 
-    /// Does it now, and writes it down.
-    fn act(&mut self, act: Act) {
-        self.core.storm.done.push((self.core.now, act.clone()));
-        match act {
-            Act::Crash(node) => self.crash(NodeId(node)),
-            Act::Restart(node) => self.restart(NodeId(node)),
-            Act::Pause(node) => self.pause(NodeId(node)),
-            Act::Resume(node) => self.resume(NodeId(node)),
-            Act::Drift(node, ppm) => self.set_drift(NodeId(node), ppm),
-            Act::Cut(links) => {
-                links.iter().for_each(|&(from, to)| self.core.links.set(Who(from), Who(to), Some(LinkRule::CUT)));
-                self.tell(format!("cut {}", show_links(&links)));
-            }
-            Act::Mend(links) => {
-                links.iter().for_each(|&(from, to)| self.core.links.set(Who(from), Who(to), None));
-                self.tell("a partition ends".into());
-            }
-        }
-    }
-
-    fn set_drift(&mut self, node: NodeId, drift_ppm: i32) {
-        let clock = self.core.people[node.index()].clock;
-        if clock.drift_ppm != drift_ppm {
-            self.set_clock(node, Clock { drift_ppm, ..clock });
-            self.tell(format!("the clock of {node} runs {} % fast", drift_ppm / 10_000));
-        }
-    }
-
     /// The node that has just written crashes, if it is still up.
     pub(crate) fn trip(&mut self, who: Who, round: u32) {
         if self.core.storm.round == round && self.may_crash(NodeId(who.0)) {
@@ -301,31 +315,62 @@ impl World {
         }
     }
 
-    fn choose_crash(&mut self) -> Option<(Act, Act)> {
+    fn choose_strike(&mut self, kind: Kind) -> Option<Strike> {
+        if kind == Kind::Partition {
+            return self.choose_cut();
+        }
         let node = self.victim();
-        self.may_crash(node).then_some((Act::Crash(node.0), Act::Restart(node.0)))
+        let NodeId(n) = node;
+        let mut draw = |least: u64, most: u64| between(&mut self.core.choices, Stream::FAULTS, least, most);
+        match kind {
+            Kind::Crash => self.may_crash(node).then_some((Act::Crash(n), Some(Act::Restart(n)))),
+            Kind::Pause => self.is_up(node).then_some((Act::Pause(n), Some(Act::Resume(n)))),
+            Kind::Drift => Some((Act::Drift(n, FAST), Some(Act::Drift(n, 0)))),
+            Kind::Jump => Some((Act::Jump(n, draw(0, 2 * FAR) as i64 - FAR as i64), None)),
+            Kind::SlowLink => {
+                let delay = Duration::from_millis(draw(5, 500));
+                let links = self.links_of_one(node);
+                Some((Act::Delay(links.clone(), delay, delay / 2), Some(Act::Mend(links))))
+            }
+            Kind::FlakyLink => {
+                let ppm = draw(50_000, 600_000) as u32;
+                let links = self.links_of_one(node);
+                Some((Act::Lose(links.clone(), ppm), Some(Act::Mend(links))))
+            }
+            Kind::Replay => Some((Act::Replay(draw(0, 1 << 16) as u32), None)),
+            Kind::SlowDisk => Some((Act::SlowDisk(n, draw(2, 40) as u32), Some(Act::SlowDisk(n, 1)))),
+            Kind::FailDisk => Some((Act::FailDisk(n), Some(Act::Restart(n)))),
+            Kind::FillDisk => Some((Act::FillDisk(n), Some(Act::FreeDisk(n)))),
+            Kind::Wipe if draw(0, 2) == 0 => Some((Act::Wipe(n), Some(Act::Restart(n)))),
+            Kind::Wipe => Some((Act::Replace(n), None)),
+            Kind::Rot => {
+                let act = Act::Rot(n, draw(0, 1 << 16) as u32);
+                let replace = Some(Act::Replace(n)).filter(|replace| self.permits(replace));
+                Some((act, replace))
+            }
+            Kind::Partition => None,
+        }
     }
 
-    fn choose_pause(&mut self) -> Option<(Act, Act)> {
-        let node = self.victim();
-        self.is_up(node).then_some((Act::Pause(node.0), Act::Resume(node.0)))
+    /// All links of a server, or one direction of them.
+    fn links_of_one(&mut self, node: NodeId) -> Pairs {
+        let shape = self.core.choices.choose(Stream::FAULTS, 3);
+        let others = NodeId::all(self.core.servers).filter(|other| *other != node);
+        let out: Pairs = others.map(|other| (node.0, other.0)).collect();
+        directions(out, shape)
     }
 
-    /// One node alone, a random split, or one direction of one node's links.
-    fn choose_cut(&mut self) -> Option<(Act, Act)> {
+    /// One node alone, a random split, or one direction of either.
+    fn choose_cut(&mut self) -> Option<Strike> {
         let (shape, victim) = (self.core.choices.choose(Stream::FAULTS, 4), self.victim());
         let all: Vec<NodeId> = NodeId::all(self.core.servers).collect();
         let (inside, outside): (Vec<NodeId>, Vec<NodeId>) = match shape {
             1 => all.into_iter().partition(|_| self.core.choices.choose(Stream::FAULTS, 2) == 1),
             _ => all.into_iter().partition(|node| *node == victim),
         };
-        let out = inside.iter().flat_map(|a| outside.iter().map(move |b| (a.0, b.0)));
-        let cut: Vec<(u16, u16)> = match shape {
-            2 => out.collect(),
-            3 => out.map(|(a, b)| (b, a)).collect(),
-            _ => out.flat_map(|(a, b)| [(a, b), (b, a)]).collect(),
-        };
-        (!cut.is_empty()).then(|| (Act::Cut(cut.clone()), Act::Mend(cut)))
+        let out: Pairs = inside.iter().flat_map(|a| outside.iter().map(move |b| (a.0, b.0))).collect();
+        let cut = directions(out, shape.saturating_sub(1));
+        (!cut.is_empty()).then(|| (Act::Cut(cut.clone()), Some(Act::Mend(cut))))
     }
 
     fn victim(&mut self) -> NodeId {
@@ -359,6 +404,15 @@ impl Core {
     }
 }
 
+/// Links as they are (1), backwards (2), or both ways (0).
+fn directions(out: Pairs, shape: u32) -> Pairs {
+    match shape {
+        1 => out,
+        2 => out.into_iter().map(|(a, b)| (b, a)).collect(),
+        _ => out.into_iter().flat_map(|(a, b)| [(a, b), (b, a)]).collect(),
+    }
+}
+
 /// Whether every driven client got an `ok` for something it asked since `calm`. Looked at once a simulated millisecond.
 fn progress_check(calm: Time) -> impl FnMut(&World) -> bool {
     let mut next = calm;
@@ -369,14 +423,4 @@ fn progress_check(calm: Time) -> impl FnMut(&World) -> bool {
         next = world.now() + Duration::from_millis(1);
         world.core.operations.without_progress(calm).is_empty()
     }
-}
-
-/// Links as a story tells them: both directions of a link once, as `n1 - n2`.
-fn show_links(links: &[(u16, u16)]) -> String {
-    let show = |&(from, to): &(u16, u16)| match links.contains(&(to, from)) {
-        true if from < to => Some(format!("{} - {}", NodeId(from), NodeId(to))),
-        true => None,
-        false => Some(format!("{} -> {}", NodeId(from), NodeId(to))),
-    };
-    links.iter().filter_map(show).collect::<Vec<_>>().join(", ")
 }

@@ -3,6 +3,7 @@
 //!
 //! - [`World`]: the cluster and what can be done to it. [`Options`]: how it behaves.
 //! - [`Network`], [`Disk`], [`Clock`]: what surrounds the participants.
+//! - [`Act`]: one thing that befalls it, as data.
 //! - [`FaultMix`], [`Trial`]: random faults, and the run in two phases (safety under faults, then progress without).
 //! - [`Recording`]: the decisions of a run, from which it can be repeated.
 //! - [`explore`]: many runs under conditions of their own, and the smallest story of one that fails.
@@ -11,6 +12,7 @@
 //! Inside, one `core` that knows no protocol (queue, links, disks, clocks, operations, trace) and a small generic `troupe`
 //! (actors, messages under way, oracles) behind a trait that speaks of slot numbers: a new protocol compiles one `step`.
 
+mod act;
 mod choices;
 mod core;
 mod disk;
@@ -29,10 +31,11 @@ mod world;
 #[cfg(test)]
 mod tests;
 
+pub use act::{Act, Pairs};
 pub use choices::Recording;
-pub use core::{Clock, Options, Violation};
+pub use core::{Clock, Clocks, Options, Violation};
 pub use disk::{Disk, Unsynced};
-pub use faults::{Act, Failure, FaultMix, Trial};
-pub use network::Network;
+pub use faults::{Failure, FaultMix, Rate, Trial};
+pub use network::{Network, Regions};
 pub use trace::{Line, Transcript};
 pub use world::World;

@@ -23,6 +23,29 @@ pub struct Network {
     pub duplicate: f64,
     /// Whether the messages of a link arrive in the order in which they were sent.
     pub fifo: bool,
+    /// The share of messages between servers that the network remembers, to bring one again much later
+    /// ([`Act::Replay`](crate::Act::Replay)).
+    pub remembered: f64,
+    /// Where participants are, if not all in one place.
+    pub regions: Option<Regions>,
+}
+
+/// Participants far from each other: server i, and client i, is in region i mod `count`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Regions {
+    /// How many.
+    pub count: u16,
+    /// How much longer a message between neighbouring regions takes; n times as long to the n-th, counted round the shorter way.
+    pub apart: Duration,
+}
+
+impl Regions {
+    fn detour(self, servers: usize, from: Who, to: Who) -> Duration {
+        let count = usize::from(self.count.max(1));
+        let region = |who: Who| who.index().checked_sub(servers).unwrap_or(who.index()) % count;
+        let steps = region(from).abs_diff(region(to));
+        self.apart * steps.min(count - steps) as u32
+    }
 }
 
 impl Network {
@@ -34,6 +57,8 @@ impl Network {
             loss: 0.0,
             duplicate: 0.0,
             fifo: false,
+            remembered: 0.0,
+            regions: None,
         }
     }
 
@@ -80,7 +105,14 @@ pub(crate) struct Links {
     open: Vec<bool>,
     /// By link, how many messages are under way.
     under_way: Vec<u32>,
+    /// Messages of the past, by slot in the troupe's keeping; the oldest is overwritten.
+    memory: Vec<(Who, Who, u32)>,
+    /// How many messages were ever put there.
+    memorised: usize,
 }
+
+/// How many messages a network remembers at once: a few seconds of a small cluster, at a share of one in twenty.
+const MEMORY: usize = 64;
 
 impl Links {
     /// The links of a world with so many servers, and nobody there so far.
@@ -101,6 +133,8 @@ impl Links {
             last: vec![Time::ZERO; width * width],
             open: vec![false; width * width],
             under_way: vec![0; width * width],
+            memory: old.memory,
+            memorised: old.memorised,
         };
         for from in 0..old.width {
             for to in 0..old.width {
@@ -144,6 +178,40 @@ impl Links {
     /// Whether nothing sent by `from` reaches `to`.
     pub(crate) fn is_cut(&self, from: Who, to: Who) -> bool {
         self.rule(from, to).is_some_and(|rule| rule.cut)
+    }
+
+    /// Whether the network keeps a copy of a message that leaves.
+    #[inline]
+    pub(crate) fn keeps(&self, net: &Network, choices: &mut Choices, from: Who, to: Who) -> bool {
+        self.is_between_servers(from, to) && choices.flip(Stream::network(from.0), net.remembered)
+    }
+
+    /// Keeps a copy. Returns the slot of the one that is forgotten for it.
+    pub(crate) fn memorise(&mut self, from: Who, to: Who, mail: u32) -> Option<u32> {
+        let place = self.memorised % MEMORY;
+        self.memorised += 1;
+        match self.memory.get_mut(place) {
+            Some(old) => Some(std::mem::replace(old, (from, to, mail)).2),
+            None => {
+                self.memory.push((from, to, mail));
+                None
+            }
+        }
+    }
+
+    /// A message of the past, counted round.
+    pub(crate) fn remembered(&self, which: u32) -> Option<(Who, Who, u32)> {
+        self.memory.get(which as usize % self.memory.len().max(1)).copied()
+    }
+
+    /// How many messages of the past are kept.
+    pub(crate) fn memories(&self) -> usize {
+        self.memory.len()
+    }
+
+    #[inline]
+    fn is_between_servers(&self, from: Who, to: Who) -> bool {
+        from.index().max(to.index()) < self.servers
     }
 
     /// A message leaves.
@@ -203,8 +271,7 @@ impl Links {
             return Fate::Lost;
         }
         let first = self.arrival(net, choices, from, to, at);
-        let between_servers = from.index().max(to.index()) < self.servers;
-        if between_servers && choices.flip(stream, net.duplicate) {
+        if self.is_between_servers(from, to) && choices.flip(stream, net.duplicate) {
             return Fate::Twice(first, self.arrival(net, choices, from, to, at));
         }
         Fate::Arrives(first)
@@ -219,7 +286,10 @@ impl Links {
         } else {
             between(choices, stream, least, most)
         };
-        let at = at + Duration::from_nanos(latency);
+        let mut at = at + Duration::from_nanos(latency);
+        if let Some(regions) = net.regions {
+            at += regions.detour(self.servers, from, to);
+        }
         if !net.fifo {
             return at;
         }

@@ -8,7 +8,7 @@ use base::{Bytes, Fingerprint, NodeId, Rng};
 use history::Request;
 use proto::{
     Actor, Address, Barrier, Context, Input, Message, Now, Observation, Oracle, Out, Output, Protocol, Recovered,
-    Target, TimerId, Token,
+    Survives, Target, TimerId, Token,
 };
 
 use crate::choices::Stream;
@@ -24,6 +24,7 @@ pub(crate) enum Cue {
     Lost { peer: Who, unsent: bool },
     Timer(TimerId),
     Durable(Barrier),
+    DiskFailed(&'static str),
     Invoke { token: Token, request: Request, target: Target },
     Abandon(Token),
 }
@@ -48,6 +49,8 @@ pub(crate) trait Cast {
     fn observe(&self, node: NodeId) -> Option<Observation>;
     /// Looks at messages that will soon be handed over.
     fn warm(&self, mail: &mut dyn Iterator<Item = u32>);
+    /// What the protocol promises to survive.
+    fn survives(&self) -> Survives;
     /// Messages that are kept.
     fn mail(&self) -> usize;
     /// Itself, to be asked for the typed actors.
@@ -98,6 +101,7 @@ impl<P: Protocol> Troupe<P> {
             Cue::Lost { peer, unsent } => Input::Lost { peer: core.address(peer), unsent },
             Cue::Timer(timer) => Input::Timer(timer),
             Cue::Durable(barrier) => Input::Durable(barrier),
+            Cue::DiskFailed(error) => Input::DiskFailed { error: error.into() },
             Cue::Invoke { token, request, target } => Input::Invoke { token, request, target },
             Cue::Abandon(token) => Input::Abandon(token),
         }
@@ -187,6 +191,10 @@ impl<P: Protocol> Cast for Troupe<P> {
         std::hint::black_box(present);
     }
 
+    fn survives(&self) -> Survives {
+        self.protocol.survives()
+    }
+
     fn mail(&self) -> usize {
         self.mail.len()
     }
@@ -241,6 +249,11 @@ fn send<M: Message>(mail: &mut Slab<M>, core: &mut Core, from: Who, to: Address,
     let to = Who::at(to, core.servers);
     let message = if core.options.codec_share > 0.0 { through_codec(core, from, message) } else { message };
     let kind = message.kind();
+    let kept = (core.links.keeps(&core.options.network, &mut core.choices, from, to)).then(|| message.clone());
+    if let Some(copy) = kept {
+        let copy = mail.insert(copy);
+        core.links.memorise(from, to, copy).map(|forgotten| mail.remove(forgotten));
+    }
     let slot = mail.insert(message);
     if after > core.people[from.index()].durable {
         return core.wait(from, Waiting::Send { after, to, kind, mail: slot });

@@ -148,7 +148,14 @@ impl World {
         if self.core.people[who.index()].life > 0 {
             self.tell(format!("{node} restarts"));
         }
-        let disk = self.core.people[who.index()].disk.recovered();
+        let disk = match self.core.people[who.index()].disk.recovered() {
+            Ok(disk) => disk,
+            Err(reason) => {
+                self.tell(format!("{node} cannot boot: {reason}"));
+                self.core.people[who.index()].halted = Some(reason);
+                return;
+            }
+        };
         self.cast.boot(&mut self.core, who, disk);
         self.stop_if_halted(who);
     }
@@ -321,7 +328,7 @@ impl World {
 
     /// How many messages are under way or wait for a disk.
     pub fn messages_under_way(&self) -> usize {
-        self.cast.mail()
+        self.cast.mail() - self.core.links.memories()
     }
 
     /// The lines told since the last call.
@@ -395,7 +402,12 @@ impl World {
                 self.release(who);
                 self.cue(who, Cue::Durable(barrier), more);
             }
-            Event::Durable { .. } => {}
+            Event::DiskFailed { who, life } if self.core.people[who.index()].life == life => {
+                let error = self.core.people[who.index()].disk.error();
+                self.tell(format!("{}: disk failed: {error}", self.core.address(who)));
+                self.cue(who, Cue::DiskFailed(error), more);
+            }
+            Event::Durable { .. } | Event::DiskFailed { .. } => {}
             Event::Lost { who, peer, unsent } => self.cue(who, Cue::Lost { peer, unsent }, more),
             Event::Wake { who } => self.take_held(who),
             Event::Deadline { operation } => self.deadline(Token(operation)),
@@ -429,9 +441,11 @@ impl World {
         if person.life != life || !person.up {
             return;
         }
-        let barrier = person.disk.finish_sync();
+        let news = match person.disk.finish_sync() {
+            Ok(barrier) => Event::Durable { who, barrier, life },
+            Err(()) => Event::DiskFailed { who, life },
+        };
         self.core.sync(who);
-        let news = Event::Durable { who, barrier, life };
         if self.core.is_ready(who) { self.handle(news, false) } else { self.put_off(who, news) }
     }
 

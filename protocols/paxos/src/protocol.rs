@@ -1,7 +1,7 @@
 //! A cluster: how its servers and clients come up.
 
 use base::NodeId;
-use proto::{Context, Oracle, Parameters, Protocol, Recovered};
+use proto::{Context, Oracle, Parameters, Protocol, Recovered, Survives};
 
 use crate::client::Client;
 use crate::message::Message;
@@ -43,6 +43,11 @@ impl Protocol for PaxosRegister {
 
     fn client(&self, ctx: &mut Context<'_, Message>) -> Client {
         Client::new(self.settings.clone(), ctx)
+    }
+
+    fn survives(&self) -> Survives {
+        let Settings { nodes, prepare_quorum, accept_quorum, .. } = self.settings;
+        Survives { lost: nodes.saturating_sub(prepare_quorum.max(accept_quorum)), ..Survives::default() }
     }
 
     fn oracles(&self) -> Vec<Box<dyn Oracle<Server>>> {

@@ -3,7 +3,7 @@
 use std::marker::PhantomData;
 
 use base::NodeId;
-use proto::{Context, Oracle, Parameters, Protocol, Recovered, Service, kv::Kv};
+use proto::{Context, Oracle, Parameters, Protocol, Recovered, Service, Survives, kv::Kv};
 
 use crate::client::Client;
 use crate::message::Message;
@@ -49,6 +49,10 @@ impl<S: Service> Protocol for Raft<S> {
 
     fn client(&self, ctx: &mut Context<'_, Message>) -> Client<S> {
         Client::new(self.settings.clone(), ctx)
+    }
+
+    fn survives(&self) -> Survives {
+        Survives { lost: self.settings.nodes.saturating_sub(1) / 2, ..Survives::default() }
     }
 
     fn oracles(&self) -> Vec<Box<dyn Oracle<Replica<S>>>> {

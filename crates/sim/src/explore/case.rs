@@ -7,10 +7,11 @@ use history::Request;
 use proto::{Parameters, Target};
 use serde::{Deserialize, Serialize};
 
+use crate::act::Act;
 use crate::core::Options;
 use crate::disk::{Disk, Unsynced};
 use crate::explore::run::Specimen;
-use crate::faults::{Act, FaultMix};
+use crate::faults::FaultMix;
 use crate::network::Network;
 
 /// What every case of a hunt has in common.
@@ -77,7 +78,7 @@ pub struct Case {
 #[serde(rename_all = "kebab-case")]
 pub enum Faults {
     /// At random, as often as this says.
-    Drawn(FaultMix),
+    Drawn(Box<FaultMix>),
     /// These things, at these instants (ns).
     Script(Vec<(u64, Act)>),
 }
@@ -112,7 +113,7 @@ impl Case {
             duplicate: pick(rng, &[0.0, 0.01, 0.2]),
             sync: pick(rng, &[(ms(0), ms(2)), (ms(1), ms(5)), (ms(1), ms(20)), (ms(5), ms(40))]),
             lose_unsynced: rng.chance(0.5),
-            faults: Faults::Drawn(draw_mix(rng)),
+            faults: Faults::Drawn(Box::new(draw_mix(rng))),
             storm: scope.storm,
             calm: scope.calm,
         }
@@ -120,11 +121,11 @@ impl Case {
 
     /// How the world of the case behaves.
     pub(super) fn options(&self) -> Options {
-        let unsynced = if self.lose_unsynced { Unsynced::Lost } else { Unsynced::Prefix };
+        let unsynced = if self.lose_unsynced { Unsynced::Lost } else { Unsynced::Any };
         let Case { latency, tail, loss, duplicate, .. } = *self;
         Options {
             seed: Seed(self.seed),
-            network: Network { latency, tail, loss, duplicate, fifo: false },
+            network: Network { latency, tail, loss, duplicate, remembered: 0.05, ..Network::reliable() },
             disk: Disk { sync: self.sync, unsynced },
             operation_timeout: ms(500),
             codec_share: 0.01,
@@ -172,7 +173,28 @@ fn draw_mix(rng: &mut Rng) -> FaultMix {
     let pause = kind(0.3, &[(ms(20), ms(200)), (ms(50), ms(1_000))]);
     let drift = kind(0.2, &[(ms(500), ms(3_000))]);
     let crash_after_write = pick(rng, &[0.0, 0.0, 0.002, 0.01, 0.1, 0.2]);
-    FaultMix { crash, partition, pause, drift, crash_after_write, ..FaultMix::none() }
+    // What disks and links do beside that came later and is drawn last, so that what a seed gave before it still gives.
+    let mut kind = |share: f64, lasts: (Duration, Duration)| match rng.chance(share) {
+        true => (pick(rng, &often), lasts),
+        false => (Duration::ZERO, lasts),
+    };
+    FaultMix {
+        crash,
+        partition,
+        pause,
+        drift,
+        crash_after_write,
+        jump: kind(0.1, (ms(0), ms(0))),
+        slow_link: kind(0.15, (ms(50), ms(1_000))),
+        flaky_link: kind(0.15, (ms(50), ms(1_000))),
+        replay: kind(0.2, (ms(0), ms(0))),
+        slow_disk: kind(0.15, (ms(50), ms(1_000))),
+        fail_disk: kind(0.1, (ms(10), ms(500))),
+        fill_disk: kind(0.1, (ms(50), ms(1_000))),
+        wipe: kind(0.1, (ms(10), ms(500))),
+        rot: kind(0.1, (ms(50), ms(1_000))),
+        most_down: usize::MAX,
+    }
 }
 
 fn pick<T: Clone>(rng: &mut Rng, from: &[T]) -> T {

@@ -6,9 +6,10 @@ use base::{NodeId, Rng, Seed};
 use history::{Operation, Outcome, Request};
 use proto::{Parameters, Target};
 
+use crate::act::Act;
 use crate::core::Options;
 use crate::explore::case::{Case, Faults};
-use crate::faults::{Act, Failure};
+use crate::faults::Failure;
 use crate::network::Network;
 use crate::trace::{Line, Transcript};
 use crate::world::World;
@@ -91,7 +92,7 @@ impl Case {
     /// Both phases. What they break is found by oracles, or by an operation that waits in vain.
     fn endure(&self, world: &mut World) -> Option<Finding> {
         match &self.faults {
-            Faults::Drawn(mix) => world.begin_storm(mix.clone()),
+            Faults::Drawn(mix) => world.begin_storm((**mix).clone()),
             Faults::Script(_) => world.play_storm(&self.script().unwrap_or_default()),
         }
         let outcome = world.run_for(self.storm).map_err(Failure::from).and_then(|()| match self.calm.is_zero() {
@@ -116,7 +117,8 @@ impl Case {
         *world.network_mut() = Network { latency: (ms(1), ms(2)), ..Network::reliable() };
         world.stop_load();
         world.run_until(ms(1_000), |world| world.under_way() == 0)?;
-        for node in NodeId::all(self.nodes) {
+        // A server that lost what it promised to keep stays down: nobody can ask it for anything.
+        for node in NodeId::all(self.nodes).filter(|node| world.is_up(*node)).collect::<Vec<_>>() {
             let (client, end) = (world.add_client(), world.now() + self.calm);
             let mut value = u64::from(client) << 32;
             loop {

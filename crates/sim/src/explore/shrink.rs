@@ -7,9 +7,10 @@
 
 use std::time::Duration;
 
+use crate::act::Act;
 use crate::explore::case::{Case, Faults};
 use crate::explore::run::{Finding, Run, Specimen};
-use crate::faults::{Act, FaultMix};
+use crate::faults::FaultMix;
 use crate::trace::Transcript;
 
 /// The smallest failing case that was found.
@@ -137,6 +138,15 @@ const SIMPLER: &[fn(&mut Case)] = &[
     |case| edit(case, |mix| mix.crash_after_write = 0.0),
     |case| edit(case, |mix| mix.pause = FaultMix::none().pause),
     |case| edit(case, |mix| mix.drift = FaultMix::none().drift),
+    |case| edit(case, |mix| mix.jump = FaultMix::none().jump),
+    |case| edit(case, |mix| mix.slow_link = FaultMix::none().slow_link),
+    |case| edit(case, |mix| mix.flaky_link = FaultMix::none().flaky_link),
+    |case| edit(case, |mix| mix.replay = FaultMix::none().replay),
+    |case| edit(case, |mix| mix.slow_disk = FaultMix::none().slow_disk),
+    |case| edit(case, |mix| mix.fail_disk = FaultMix::none().fail_disk),
+    |case| edit(case, |mix| mix.fill_disk = FaultMix::none().fill_disk),
+    |case| edit(case, |mix| mix.wipe = FaultMix::none().wipe),
+    |case| edit(case, |mix| mix.rot = FaultMix::none().rot),
     |case| case.nodes = case.nodes.min(3),
     |case| case.loss = 0.0,
     |case| case.duplicate = 0.0,
@@ -159,22 +169,13 @@ type Fault = Vec<(u64, Act)>;
 fn pairs(acts: &[(u64, Act)]) -> Vec<Fault> {
     let mut faults: Vec<Fault> = Vec::new();
     for (at, act) in acts {
-        let open = |fault: &&mut Fault| fault.len() == 1 && undoes(act, &fault[0].1);
+        let open = |fault: &&mut Fault| fault.len() == 1 && act.undoes(&fault[0].1);
         match faults.iter_mut().find(open) {
             Some(fault) => fault.push((*at, act.clone())),
             None => faults.push(vec![(*at, act.clone())]),
         }
     }
     faults
-}
-
-fn undoes(act: &Act, fault: &Act) -> bool {
-    match (act, fault) {
-        (Act::Restart(a), Act::Crash(b)) | (Act::Resume(a), Act::Pause(b)) => a == b,
-        (Act::Mend(a), Act::Cut(b)) => a == b,
-        (Act::Drift(a, 0), Act::Drift(b, _)) => a == b,
-        _ => false,
-    }
 }
 
 fn flat(faults: &[Fault]) -> Vec<(u64, Act)> {
