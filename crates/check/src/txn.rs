@@ -123,7 +123,8 @@ impl TxnReport {
         if let Some(doubt) = doubt {
             self.order = None;
             // An order that leaves some versions open proves nothing, and nothing was concluded from it.
-            let concluded = self.verdict("strict-serializable") == Verdict::Valid;
+            let timed = self.verdict("strict-serializable") == Verdict::Valid;
+            let concluded = timed || self.verdict("strong-session-serializable") == Verdict::Valid;
             let valid = self.levels.iter_mut().filter(|(_, verdict)| concluded && *verdict == Verdict::Valid);
             valid.for_each(|(_, verdict)| *verdict = Verdict::bug(&doubt));
         }
@@ -341,6 +342,7 @@ fn report(transactions: &Transactions, facts: Facts, undecided: Undecided, order
     if undecided.open {
         doubt(&mut levels);
     }
+    unrecorded(transactions, &mut levels);
     let name =
         |(class, variant)| TxnAnomaly { class, variant, story: vec![], transactions: vec![], cycle: vec![] }.name();
     let counts = facts.counts.iter().map(|(what, count)| (name(*what), *count)).collect();
@@ -370,6 +372,25 @@ fn doubt(levels: &mut [(&'static Level, Verdict)]) {
         if !proofs.iter().any(|proof| proof.contains(level)) {
             *verdict = Verdict::unknown("the order of some versions is not known, and no stronger level holds");
         }
+    }
+}
+
+/// Levels of an order that was not recorded are at best not contradicted. Real time contains the order of every process, named or not.
+fn unrecorded(transactions: &Transactions, levels: &mut [(&'static Level, Verdict)]) {
+    let proofs: Vec<&'static Level> = (levels.iter())
+        .filter(|(level, verdict)| {
+            *verdict == Verdict::Valid && level.variant() == Variant::Realtime && transactions.timed
+        })
+        .map(|(level, _)| *level)
+        .collect();
+    let proved = |level: &Level| proofs.iter().any(|proof| proof.contains(level));
+    for (level, verdict) in levels.iter_mut().filter(|(_, verdict)| *verdict == Verdict::Valid) {
+        let missing = match level.variant() {
+            Variant::Realtime if !transactions.timed => "times",
+            Variant::Process if transactions.anonymous && !proved(level) => "processes",
+            _ => continue,
+        };
+        *verdict = Verdict::unknown(format!("nothing contradicts it, but the history does not record {missing}"));
     }
 }
 

@@ -88,6 +88,8 @@ pub struct Transactions {
     pub texts: std::collections::BTreeMap<u32, String>,
     /// Whether intervals were recorded. Without, only the order within a process is known.
     pub timed: bool,
+    /// Whether some events named no process: then each transaction stands for itself in `process`, and order within one is not known.
+    pub anonymous: bool,
 }
 
 impl Transactions {
@@ -99,6 +101,12 @@ impl Transactions {
     /// Whether there are none.
     pub fn is_empty(&self) -> bool {
         self.process.is_empty()
+    }
+
+    /// Takes the processes for not known.
+    pub fn forget_processes(&mut self) {
+        self.anonymous = true;
+        self.process = (0..self.len() as u32).collect();
     }
 
     /// The micro-operations of a transaction.

@@ -26,7 +26,11 @@ pub fn show_transaction(transactions: &Transactions, t: u32) -> String {
         history::Outcome::Fail => " (failed)",
         history::Outcome::Info => " (unknown outcome, but observed)",
     };
-    format!("T{t} (process {}): {}{outcome}", transactions.process[t as usize], ops.join(", "))
+    let process = match transactions.anonymous {
+        true => String::new(),
+        false => format!(" (process {})", transactions.process[t as usize]),
+    };
+    format!("T{t}{process}: {}{outcome}", ops.join(", "))
 }
 
 /// Why the first transaction of an edge must precede the second.

@@ -167,60 +167,54 @@ impl<'a> Reading<'a> {
 
     /// Versions behind versions, by transactions that read a key and then wrote to it: ww and rw edges.
     fn order_versions(&mut self) {
+        let mut links = self.link_versions();
+        self.cyclic_versions(&links.before);
+        self.lost_updates(&links);
+        if let Some((key, t)) = links.example {
+            self.blind_writes(links.blind, key, t);
+        }
+        links.later.sort_unstable();
+        self.connect_readers(&links);
+    }
+
+    /// Which version each transaction replaced, if it read one before it wrote.
+    fn link_versions(&mut self) -> Links {
         let (keys, versions) = self.transactions.sizes();
-        // Successors of every version, then of the initial version of every key: the first, and chains of further ones.
-        let mut head = vec![NONE; versions + keys];
-        let mut links: Vec<(u32, u32)> = Vec::new();
-        // The version that each replaced.
-        let mut before = vec![NONE; versions];
-        let mut views = vec![(NONE, UNREAD); keys];
-        // Writes without a read: how many, one of them, and those to keys whose initial version somebody read.
-        let (mut blind, mut example, mut later): (usize, _, Vec<(u32, u32)>) = (0, None, Vec::new());
-        let mut initial = vec![false; keys];
+        let mut links = Links::new(keys, versions);
         let beginnings = self.reads.reads.iter().filter(|(_, writer)| *writer == NOBODY);
+        let mut initial = vec![false; keys];
         beginnings.for_each(|(key, _)| initial[*key as usize] = true);
+        let mut views = vec![(NONE, UNREAD); keys];
         for t in 0..self.transactions.len() as u32 {
             if !self.facts.live[t as usize] {
                 continue;
             }
+            let ok = self.transactions.outcome[t as usize] == Outcome::Ok;
             for op in self.transactions.ops(t) {
                 let view = &mut views[op.key as usize];
                 if view.0 != t {
-                    *view = (t, UNREAD);
-                    let ok = self.transactions.outcome[t as usize] == Outcome::Ok;
-                    if op.kind == Kind::Read && ok {
-                        view.1 = op.value;
-                    }
+                    *view = (t, if op.kind == Kind::Read && ok { op.value } else { UNREAD });
                 }
                 if op.kind != Kind::Write || !self.last[op.value as usize] {
                     continue;
                 }
                 match view.1 {
-                    UNREAD => {
-                        blind += 1;
-                        example.get_or_insert((op.key, t));
-                        if initial[op.key as usize] {
-                            later.push((op.key, t));
-                        }
-                    }
+                    UNREAD => links.blind(t, op.key, initial[op.key as usize]),
                     version => {
-                        let slot = &mut head[slot_of(version, op.key, versions)];
-                        links.push((t, *slot));
-                        *slot = links.len() as u32 - 1;
+                        links.link(version, op.key, t);
                         if version != INITIAL && self.writer[version as usize] != t {
-                            before[op.value as usize] = version;
+                            links.before[op.value as usize] = version;
                         }
                         self.follow(version, t, op.key);
                     }
                 }
             }
         }
-        self.cyclic_versions(&before);
-        self.lost_updates(&head, &links);
-        if let Some((key, t)) = example {
-            self.blind_writes(blind, key, t);
-        }
-        later.sort_unstable();
+        links
+    }
+
+    /// From every read: to its writer a wr edge, to whoever replaced the version an rw edge.
+    fn connect_readers(&mut self, links: &Links) {
         self.facts.edges.reserve(self.reads.reads.len() * 2);
         for reader in 0..self.transactions.len() as u32 {
             let range =
@@ -229,21 +223,8 @@ impl<'a> Reading<'a> {
                 if *writer != NOBODY {
                     self.facts.edges.push(Edge::new(EdgeKind::Wr, *writer, reader, *key));
                 }
-                let mut rw = |writer| {
-                    if writer != reader {
-                        self.facts.edges.push(Edge::new(EdgeKind::Rw, reader, writer, *key));
-                    }
-                };
-                let mut at = head[slot_of(*version, *key, versions)];
-                while at != NONE {
-                    let (writer, next) = links[at as usize];
-                    rw(writer);
-                    at = next;
-                }
-                if *version == INITIAL {
-                    let from = later.partition_point(|(other, _)| other < key);
-                    later[from..].iter().take_while(|(other, _)| other == key).for_each(|(_, writer)| rw(*writer));
-                }
+                let others = links.replaced(*version, *key).filter(|writer| *writer != reader);
+                self.facts.edges.extend(others.map(|writer| Edge::new(EdgeKind::Rw, reader, writer, *key)));
             }
         }
     }
@@ -282,11 +263,11 @@ impl<'a> Reading<'a> {
         }
     }
 
-    fn lost_updates(&mut self, head: &[u32], links: &[(u32, u32)]) {
+    fn lost_updates(&mut self, links: &Links) {
         let (transactions, versions) = (self.transactions, self.transactions.sizes().1);
-        for (slot, at) in head.iter().enumerate().filter(|(_, at)| **at != NONE) {
-            let (second, next) = links[*at as usize];
-            let Some((first, _)) = links.get(next as usize).copied() else { continue };
+        for (slot, at) in links.head.iter().enumerate().filter(|(_, at)| **at != NONE) {
+            let (second, next) = links.chain[*at as usize];
+            let Some((first, _)) = links.chain.get(next as usize).copied() else { continue };
             let reason = "two transactions replaced the same version, so the order of versions is not known";
             self.facts.unordered.get_or_insert_with(|| reason.to_string());
             self.facts.note(Class::LostUpdate, &[first, second], || {
@@ -313,6 +294,54 @@ impl<'a> Reading<'a> {
     }
 }
 
-fn slot_of(version: u32, key: u32, versions: usize) -> usize {
-    if version == INITIAL { versions + key as usize } else { version as usize }
+/// Which versions were replaced, and by whom.
+struct Links {
+    versions: usize,
+    /// Who replaced every version, then the initial version of every key: the last one found, and chains of those found before.
+    head: Vec<u32>,
+    chain: Vec<(u32, u32)>,
+    /// The version that each replaced.
+    before: Vec<u32>,
+    /// Writes without a read: how many, and key and writer of one of them.
+    blind: usize,
+    example: Option<(u32, u32)>,
+    /// Those to keys whose initial version somebody read.
+    later: Vec<(u32, u32)>,
+}
+
+impl Links {
+    fn new(keys: usize, versions: usize) -> Links {
+        let (head, before) = (vec![NONE; versions + keys], vec![NONE; versions]);
+        Links { versions, head, chain: Vec::new(), before, blind: 0, example: None, later: Vec::new() }
+    }
+
+    fn slot(&self, version: u32, key: u32) -> usize {
+        if version == INITIAL { self.versions + key as usize } else { version as usize }
+    }
+
+    fn link(&mut self, version: u32, key: u32, t: u32) {
+        let slot = self.slot(version, key);
+        self.chain.push((t, self.head[slot]));
+        self.head[slot] = self.chain.len() as u32 - 1;
+    }
+
+    fn blind(&mut self, t: u32, key: u32, initial_was_read: bool) {
+        self.blind += 1;
+        self.example.get_or_insert((key, t));
+        if initial_was_read {
+            self.later.push((key, t));
+        }
+    }
+
+    /// Who certainly wrote to the key after this version: those who replaced it, and everyone after the initial one.
+    fn replaced(&self, version: u32, key: u32) -> impl Iterator<Item = u32> {
+        let link = |at: u32| self.chain.get(at as usize).copied();
+        let found = std::iter::successors(link(self.head[self.slot(version, key)]), move |(_, next)| link(*next));
+        let from = match version {
+            INITIAL => self.later.partition_point(|(other, _)| *other < key),
+            _ => self.later.len(),
+        };
+        let later = self.later[from..].iter().take_while(move |(other, _)| *other == key);
+        found.map(|(writer, _)| writer).chain(later.map(|(_, writer)| *writer))
+    }
 }

@@ -5,7 +5,8 @@ use crate::event::{Event, Events, Interner, Paired, Value, Wrong};
 use crate::operation::Outcome;
 
 /// The transactions of these events: each value is a sequence of `[function key value]`, with `append` and `r` of lists, or `w` and
-/// `r` of registers. A read of a list that returned nil found it empty. `lists`: whether reads are of lists.
+/// `r` of registers. A read of a list that returned nil found it empty. `lists`: whether reads are of lists. If an event names no
+/// process, none is known.
 pub fn from_events(events: &Events, lists: bool) -> Result<Transactions, Wrong> {
     let operations = events.operations()?;
     let mut import = Import {
@@ -16,10 +17,16 @@ pub fn from_events(events: &Events, lists: bool) -> Result<Transactions, Wrong> 
         latest: Vec::new(),
     };
     let mut more = Vec::new();
+    let mut anonymous = false;
     for pair in operations.iter() {
+        anonymous |= pair.invoke.process.is_none();
         import.transaction(&pair, &mut more)?;
     }
-    import.builder.finish().map_err(|large| Wrong::new(0, large.to_string()))
+    let mut transactions = import.builder.finish().map_err(|large| Wrong::new(0, large.to_string()))?;
+    if anonymous {
+        transactions.forget_processes();
+    }
+    Ok(transactions)
 }
 
 struct Import<'a> {
