@@ -31,9 +31,9 @@ pub struct Network {
 }
 
 /// Participants far from each other: server i, and client i, is in region i mod `count`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Regions {
-    /// How many.
+    /// How many; 0 is one.
     pub count: u16,
     /// How much longer a message between neighbouring regions takes; n times as long to the n-th, counted round the shorter way.
     pub apart: Duration,

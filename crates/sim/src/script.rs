@@ -18,15 +18,21 @@
 //!
 //! | command | what it does |
 //! | --- | --- |
-//! | `cluster nodes=3 [leader=n1] [seed=7] [latency=1ms..10ms] [loss=2%] [duplicate=1%] [sync=1ms..2ms] [timeout=1s] [NAME=VALUE]...` | builds a new world; other names are parameters of the protocol. `leader=n1` tries seeds from `seed` on until `n1` is the only leader, all quiet; time and answers start there |
+//! | `cluster nodes=3 [leader=n1] [seed=7] [latency=1ms..10ms] [loss=2%] [duplicate=1%] [sync=1ms..2ms] [unsynced=lost\|prefix\|any] [remembered=5%] [regions=3] [apart=50ms] [timeout=1s] [NAME=VALUE]...` | builds a new world; other names are parameters of the protocol. `leader=n1` tries seeds from `seed` on until `n1` is the only leader, all quiet; time and answers start there |
 //! | `show off\|story\|kinds\|full [times=no]` | how much is told: faults, roles, labels, lost messages, operations (`story`, the default); deliveries by kind; everything |
 //! | `run 500ms` | lets time pass |
 //! | `run until leader`, `run until leader n2`, `run until idle` | lets time pass until a server leads, or no operation is under way; at most 10 s |
 //! | `read x`, `read n1 x`, `read only n1 x` | a client asks whoever leads, `n1` first, or `n1` alone. Each operation has an idle client or a new one |
 //! | `write [n1] x 5`, `cas [n1] x 5 6` | the same for writing 5, and for writing 6 if there is 5 |
-//! | `crash n1`, `restart n1`, `pause n1`, `resume n1`, `wipe n1` | what happens to servers; several may be named. `wipe` empties the disk of a server that is down |
+//! | `crash n1`, `restart n1`, `pause n1`, `resume n1` | what happens to servers; several may be named |
+//! | `wipe n1`, `replace n1` | a server loses power and its disk everything; another machine with an empty disk takes its place and boots |
+//! | `slow-disk n1 10`, `fail-disk n1`, `fill-disk n1`, `free-disk n1` | syncs take ten times as long (1: as usual); the next sync fails; there is no room, or room again |
+//! | `rot n1 3` | the record at this place of the log, or after its end a blob, goes bad: the server cannot boot with it |
+//! | `drift n1 50%`, `jump n1 5s`, `jump n1 -5s` | clocks run faster from now on; the wall clock jumps |
 //! | `partition n1 \| n2 n3` | cuts the links between groups of servers, both ways; clients reach everybody |
 //! | `cut n1 -> n2`, `mend n1 -> n2` | one direction of one link; `c1` is the first client |
+//! | `delay n1 -> n2 50ms`, `lose n1 -> n2 20%` | one direction of a link between servers is slow, or loses messages |
+//! | `replay 3` | a message of the past, one of those remembered (`remembered=5%`), arrives again |
 //! | `drop append n1 -> n2` | loses messages of one kind on one direction of a link |
 //! | `heal` | lifts all cuts, partitions, drops |
 //! | `loss 5%`, `latency 1ms..50ms` | changes the network |
@@ -44,7 +50,10 @@ use fault::LinkRule;
 use history::Request;
 use proto::{Address, Parameters, Target};
 
+use crate::act::Act;
 use crate::core::Options;
+use crate::disk::Unsynced;
+use crate::network::Regions;
 use crate::trace::{Line, Transcript};
 use crate::world::World;
 
@@ -160,7 +169,12 @@ impl Player<'_> {
             "show" => self.show(&words)?,
             "run" => self.run(&words)?,
             "read" | "write" | "cas" => self.invoke(verb, &words)?,
-            "crash" | "restart" | "pause" | "resume" | "wipe" => self.befall(verb, &words)?,
+            "crash" | "restart" | "pause" | "resume" | "wipe" | "replace" | "fail-disk" | "fill-disk" | "free-disk" => {
+                self.befall(verb, &words)?
+            }
+            "slow-disk" | "rot" | "drift" | "jump" => self.befall_by(verb, &words)?,
+            "replay" => self.world()?.act(Act::Replay(number(rest)? as u32)),
+            "delay" | "lose" => self.disturb(verb, &words)?,
             "partition" => self.partition(rest)?,
             "cut" | "mend" => {
                 let (from, to) = self.link(&words)?;
@@ -306,16 +320,46 @@ impl Player<'_> {
 
     fn befall(&mut self, verb: &str, words: &[&str]) -> Result<(), String> {
         for word in words {
-            let node = self.node(word)?;
-            let world = self.world()?;
-            match verb {
-                "crash" => world.crash(node),
-                "restart" => world.restart(node),
-                "pause" => world.pause(node),
-                "resume" => world.resume(node),
-                _ => world.wipe(node),
-            }
+            let NodeId(node) = self.node(word)?;
+            self.world()?.act(match verb {
+                "crash" => Act::Crash(node),
+                "restart" => Act::Restart(node),
+                "pause" => Act::Pause(node),
+                "resume" => Act::Resume(node),
+                "wipe" => Act::Wipe(node),
+                "replace" => Act::Replace(node),
+                "fail-disk" => Act::FailDisk(node),
+                "fill-disk" => Act::FillDisk(node),
+                _ => Act::FreeDisk(node),
+            });
         }
+        Ok(())
+    }
+
+    fn befall_by(&mut self, verb: &str, words: &[&str]) -> Result<(), String> {
+        let [node, amount] = words else { return Err(format!("write it like `{verb} n1 AMOUNT`")) };
+        let NodeId(node) = self.node(node)?;
+        let act = match verb {
+            "slow-disk" => Act::SlowDisk(node, number(amount)? as u32),
+            "rot" => Act::Rot(node, number(amount)? as u32),
+            "drift" => Act::Drift(node, (parse_share(amount)? * 1e6) as i32),
+            _ => {
+                let nanos = parse_duration(amount.trim_start_matches('-'))?.as_nanos() as i64;
+                Act::Jump(node, if amount.starts_with('-') { -nanos } else { nanos })
+            }
+        };
+        self.world()?.act(act);
+        Ok(())
+    }
+
+    fn disturb(&mut self, verb: &str, words: &[&str]) -> Result<(), String> {
+        let [from, "->", to, amount] = words else { return Err(format!("write it like `{verb} n1 -> n2 AMOUNT`")) };
+        let links = vec![(self.node(from)?.0, self.node(to)?.0)];
+        let act = match verb {
+            "delay" => Act::Delay(links, parse_duration(amount)?, Duration::ZERO),
+            _ => Act::Lose(links, (parse_share(amount)? * 1e6) as u32),
+        };
+        self.world()?.act(act);
         Ok(())
     }
 
@@ -383,6 +427,10 @@ impl Cluster {
             "loss" => options.network.loss = parse_share(value)?,
             "duplicate" => options.network.duplicate = parse_share(value)?,
             "sync" => options.disk.sync = parse_range(value)?,
+            "unsynced" => options.disk.unsynced = parse_unsynced(value)?,
+            "remembered" => options.network.remembered = parse_share(value)?,
+            "regions" => options.network.regions.get_or_insert_with(Regions::default).count = number(value)? as u16,
+            "apart" => options.network.regions.get_or_insert_with(Regions::default).apart = parse_duration(value)?,
             "timeout" => options.operation_timeout = parse_duration(value)?,
             _ => _ = self.parameters.insert(name.to_owned(), value.to_owned()),
         }
@@ -398,6 +446,15 @@ fn role(world: &World, node: NodeId) -> &'static str {
 fn parse_range(text: &str) -> Result<(Duration, Duration), String> {
     let (least, most) = text.split_once("..").unwrap_or((text, text));
     Ok((parse_duration(least)?, parse_duration(most)?))
+}
+
+fn parse_unsynced(text: &str) -> Result<Unsynced, String> {
+    match text {
+        "lost" => Ok(Unsynced::Lost),
+        "prefix" => Ok(Unsynced::Prefix),
+        "any" => Ok(Unsynced::Any),
+        _ => Err(format!("`{text}` is not one of lost, prefix, any")),
+    }
 }
 
 fn number(text: &str) -> Result<u64, String> {

@@ -36,6 +36,7 @@ impl Actor for Server {
             Input::Timer(timer) => self.log.push(format!("{at}ms timer {}", timer.0)),
             Input::Lost { peer, unsent } => self.log.push(format!("{at}ms lost {peer} unsent={unsent}")),
             Input::Durable(barrier) => self.log.push(format!("{at}ms durable {}", barrier.0)),
+            Input::DiskFailed { error } => self.log.push(format!("{at}ms disk failed: {error}")),
             Input::BatchEnd => return,
             _ => {}
         }
@@ -285,4 +286,83 @@ fn a_change_of_the_fault_vocabulary_is_made_and_undone() {
         0.000  n1 restarts
         0.000  n2 goes on"#]]
     .assert_eq(&told.join("\n"));
+}
+
+#[test]
+fn regions_are_far_from_each_other_the_shorter_way_round() {
+    let script: Script = |me, ctx, input| match input {
+        None if me == N1 => (1..5).for_each(|node| say(ctx, NodeId(node), "far")),
+        _ => {}
+    };
+    let regions = Some(Regions { count: 4, apart: ms(100) });
+    let network = Network { regions, ..steady().network };
+    let mut world = World::new(Probe(script), 5, Options { network, ..steady() });
+    world.run_for(ms(500)).expect("fine");
+    let came: Vec<String> = (1..5).map(|node| log(&world, NodeId(node))).collect();
+    let far = ["105ms n1 b\"far\"", "205ms n1 b\"far\"", "105ms n1 b\"far\"", "5ms n1 b\"far\""];
+    assert_eq!(came, far, "n5 is where n1 is, n4 next to it");
+}
+
+#[test]
+fn an_old_message_comes_again_in_the_life_of_a_new_machine() {
+    let script: Script = |me, ctx, input| match input {
+        None if me == N1 && ctx.now.wall.0 == 0 => say(ctx, N2, "old"),
+        _ => {}
+    };
+    let network = Network { remembered: 1.0, ..steady().network };
+    let mut world = world(script, Options { network, ..steady() });
+    world.run_for(ms(1000)).expect("fine");
+    world.act(Act::Replace(N2.0));
+    world.act(Act::Replay(7));
+    check(&mut world, ms(50), N2, expect![[r#"0ms n1 b"old""#]]);
+    assert_eq!(world.messages_under_way(), 0);
+}
+
+#[test]
+fn a_failed_sync_is_told_and_nothing_that_waits_for_it_is_said() {
+    let script: Script = |me, ctx, input| match input {
+        Some(Input::Timer(_)) | None if me == N1 => {
+            ctx.out.append(Bytes::from_static(b"record"));
+            say(ctx, N2, "durable");
+            ctx.out.set_timer(TimerId(0), ms(50));
+        }
+        _ => {}
+    };
+    let mut world = world(script, Options { disk: Disk { sync: (ms(1), ms(1)), ..Disk::default() }, ..steady() });
+    world.act(Act::SlowDisk(N1.0, 20));
+    world.run_for(ms(60)).expect("fine");
+    world.act(Act::FillDisk(N1.0));
+    check(
+        &mut world,
+        ms(140),
+        N1,
+        expect![[r#"
+        1ms durable 1
+        50ms timer 0
+        70ms disk failed: no space left on device
+        100ms timer 0
+        150ms timer 0
+        200ms timer 0"#]],
+    );
+    check(&mut world, ms(0), N2, expect![[r#"6ms n1 b"durable""#]]);
+}
+
+#[test]
+fn a_clock_jumps_both_ways_and_never_below_zero() {
+    let script: Script = |me, ctx, input| {
+        if me == N1 && !matches!(input, Some(Input::Message { .. })) {
+            let text = format!("{} {}", ctx.now.monotonic.0 / 1_000_000, ctx.now.wall.0 / 1_000_000);
+            ctx.out.send(Address::Node(N2), Bytes::from(text));
+            ctx.out.set_timer(TimerId(0), ms(100));
+        }
+    };
+    let mut world = world(script, steady());
+    for jump in [5_000_000_000, -3_000_000_000, -9_000_000_000] {
+        world.run_for(ms(50)).expect("fine");
+        world.act(Act::Jump(N1.0, jump));
+        world.run_for(ms(50)).expect("fine");
+    }
+    let told: Vec<String> =
+        log(&world, N2).lines().filter_map(|line| Some(line.split_once('"')?.1.to_owned())).collect();
+    assert_eq!(told, ["0 0\"", "100 5100\"", "200 2200\""]);
 }

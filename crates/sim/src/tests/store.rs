@@ -69,6 +69,7 @@ impl Actor for Server {
     fn step(&mut self, ctx: &mut Context<'_, Mail>, input: Input<Mail>) {
         match input {
             Input::Message { from, message: Mail::Ask { token, key, value } } => self.ask(ctx, from, token, key, value),
+            Input::DiskFailed { error } => ctx.out.halt(error),
             Input::Durable(barrier) => self.answered = self.answered.max(barrier.0),
             _ => {}
         }
