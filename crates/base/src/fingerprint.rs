@@ -66,4 +66,15 @@ impl Hasher for Fingerprint {
     fn write_usize(&mut self, value: usize) {
         self.word(value as u64);
     }
+
+    fn write_u128(&mut self, value: u128) {
+        self.word(value as u64);
+        if value >> 64 != 0 {
+            self.word((value >> 64) as u64);
+        }
+    }
+
+    fn write_i128(&mut self, value: i128) {
+        self.write_u128(value as u128);
+    }
 }

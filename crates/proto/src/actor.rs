@@ -1,6 +1,6 @@
 use std::collections::BTreeMap;
 use std::fmt;
-use std::hash::Hash;
+use std::hash::{Hash, Hasher};
 
 use base::{Bytes, NodeId, Rng, Time};
 use history::Request;
@@ -27,6 +27,14 @@ pub trait Actor: 'static {
     /// A small number that stands for the abstract state, for coverage: role, what is pending, not counters or times.
     fn features(&self) -> u64 {
         0
+    }
+
+    /// Hashes everything that the actor's future depends on into `state` and says that it did: lets exhaustive search tell states apart.
+    ///
+    /// A derived `Hash` will do. What only describes the past (statistics, what the last step did) should be left out, or
+    /// states that are the same count as many. Times and barriers are hashed as they are; the search makes them relative.
+    fn fingerprint(&self, _state: &mut dyn Hasher) -> bool {
+        false
     }
 
     /// A copy of the actor, if it can be copied: lets the simulator fork the world.

@@ -1,4 +1,5 @@
 use std::borrow::Cow;
+use std::hash::{Hash, Hasher};
 use std::time::Duration;
 
 use base::Bytes;
@@ -7,8 +8,15 @@ use history::Completion;
 use crate::actor::{Address, TimerId, Token};
 
 /// A point in the sequence of an actor's durable writes: "everything up to the n-th write of this life".
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Barrier(pub u64);
+
+/// Hashes as a `u128`, as nothing else does: exhaustive search counts barriers from the last durable one, like times from now.
+impl Hash for Barrier {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        state.write_u128(u128::from(self.0));
+    }
+}
 
 impl Barrier {
     /// Before the first write: nothing to wait for.

@@ -1,4 +1,5 @@
 use std::collections::BTreeMap;
+use std::hash::Hasher;
 
 use base::{NodeId, Time};
 
@@ -56,7 +57,7 @@ impl Default for Survives {
 }
 
 /// An invariant over all servers, checked incrementally: it is shown a server after each of its steps.
-pub trait Oracle<S> {
+pub trait Oracle<S>: Send + Sync {
     /// The name of the property: `election-safety`.
     fn name(&self) -> &'static str;
 
@@ -65,6 +66,28 @@ pub trait Oracle<S> {
 
     /// `node` lost its memory (and keeps its disk).
     fn after_crash(&mut self, _at: Time, _node: NodeId) {}
+
+    /// A copy, with all that it remembers: lets exhaustive search take it along. Without one it is not asked there.
+    fn fork(&self) -> Option<Box<dyn Oracle<S>>> {
+        None
+    }
+
+    /// Hashes what it remembers. Needed where [`fork`](Self::fork) is offered.
+    fn fingerprint(&self, _state: &mut dyn Hasher) {}
+}
+
+/// The part of an [`Oracle`] that exhaustive search needs, for one that derives `Clone` and `Hash`.
+#[macro_export]
+macro_rules! fork_by_clone {
+    ($server:ty) => {
+        fn fork(&self) -> Option<Box<dyn $crate::Oracle<$server>>> {
+            Some(Box::new(self.clone()))
+        }
+
+        fn fingerprint(&self, mut state: &mut dyn std::hash::Hasher) {
+            std::hash::Hash::hash(self, &mut state);
+        }
+    };
 }
 
 /// Settings of a specimen as text, from a plan or a command line: `election_timeout = 150ms`, `bug = stale-read`.

@@ -7,6 +7,7 @@
 //! - [`FaultMix`], [`Trial`]: random faults, and the run in two phases (safety under faults, then progress without).
 //! - [`Recording`]: the decisions of a run, from which it can be repeated.
 //! - [`explore`]: many runs under conditions of their own, and the smallest story of one that fails.
+//! - [`exhaust`]: every state of a small scope, by searching instead of drawing.
 //! - [`script`]: scenarios written as commands, answered with what happened.
 //!
 //! Inside, one `core` that knows no protocol (queue, links, disks, clocks, operations, trace) and a small generic `troupe`
@@ -17,6 +18,7 @@ mod choices;
 mod core;
 mod disk;
 mod event;
+pub mod exhaust;
 pub mod explore;
 mod faults;
 mod network;

@@ -172,7 +172,7 @@ impl Operations {
     }
 }
 
-fn told_request(request: &Request) -> String {
+pub(crate) fn told_request(request: &Request) -> String {
     let Request { function, key, argument, expected, .. } = request;
     match function {
         history::Function::Read => format!("read k{key}"),

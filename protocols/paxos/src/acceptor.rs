@@ -12,7 +12,7 @@ use crate::bugs::Planted;
 use crate::settings::Settings;
 
 /// One key as an acceptor and learner has it. Version n + 1 is the open instance while n is the latest decided one it knows.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Register {
     /// The latest version known to be decided; 0 before the first.
     pub version: u64,

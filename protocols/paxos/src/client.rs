@@ -9,6 +9,7 @@
 //! | no server can serve in time | `fail`: it was never proposed | `fail` |
 
 use std::collections::BTreeMap;
+use std::hash::{Hash, Hasher};
 use std::time::Duration;
 
 use base::{NodeId, Time};
@@ -38,7 +39,7 @@ pub struct Client {
     waiting: BTreeMap<u64, Token>,
 }
 
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Hash)]
 struct Pending {
     request: Request,
     target: Target,
@@ -64,6 +65,11 @@ impl Actor for Client {
             Input::Abandon(token) => self.on_abandon(ctx, token),
             _ => {}
         }
+    }
+
+    fn fingerprint(&self, mut state: &mut dyn Hasher) -> bool {
+        (self.home, self.attempts, &self.pending, &self.waiting).hash(&mut state);
+        true
     }
 
     fn fork(&self) -> Option<Self> {

@@ -31,12 +31,14 @@ fn show((key, version): Instance) -> String {
 }
 
 /// No two servers learn different values of an instance, ever.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default, Hash)]
 struct Agreement {
     decided: BTreeMap<Instance, (u64, NodeId)>,
 }
 
 impl Oracle<Server> for Agreement {
+    proto::fork_by_clone!(Server);
+
     fn name(&self) -> &'static str {
         "agreement"
     }
@@ -54,12 +56,14 @@ impl Oracle<Server> for Agreement {
 }
 
 /// What is learned was proposed for that instance.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default, Hash)]
 struct Validity {
     proposed: BTreeSet<(Instance, u64)>,
 }
 
 impl Oracle<Server> for Validity {
+    proto::fork_by_clone!(Server);
+
     fn name(&self) -> &'static str {
         "validity"
     }
@@ -79,10 +83,12 @@ impl Oracle<Server> for Validity {
 }
 
 /// Within a life, a server learns an instance at most once.
-#[derive(Debug)]
+#[derive(Clone, Debug, Hash)]
 struct Integrity(Vec<BTreeSet<Instance>>);
 
 impl Oracle<Server> for Integrity {
+    proto::fork_by_clone!(Server);
+
     fn name(&self) -> &'static str {
         "integrity"
     }
@@ -104,12 +110,14 @@ impl Oracle<Server> for Integrity {
 }
 
 /// At one ballot one value is proposed, whoever restarts meanwhile.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default, Hash)]
 struct OneValueABallot {
     proposed: BTreeMap<(Instance, Ballot), u64>,
 }
 
 impl Oracle<Server> for OneValueABallot {
+    proto::fork_by_clone!(Server);
+
     fn name(&self) -> &'static str {
         "one-value-a-ballot"
     }
@@ -127,10 +135,12 @@ impl Oracle<Server> for OneValueABallot {
 }
 
 /// Within a life, the promise of a key does not go back.
-#[derive(Debug)]
+#[derive(Clone, Debug, Hash)]
 struct PromiseMonotone(Vec<BTreeMap<u32, Ballot>>);
 
 impl Oracle<Server> for PromiseMonotone {
+    proto::fork_by_clone!(Server);
+
     fn name(&self) -> &'static str {
         "promise-monotone"
     }
@@ -153,10 +163,12 @@ impl Oracle<Server> for PromiseMonotone {
 }
 
 /// What was accepted last was accepted at the ballot promised last, or below it.
-#[derive(Debug)]
+#[derive(Clone, Debug, Hash)]
 struct AcceptedWithinPromise;
 
 impl Oracle<Server> for AcceptedWithinPromise {
+    proto::fork_by_clone!(Server);
+
     fn name(&self) -> &'static str {
         "accepted-within-promise"
     }

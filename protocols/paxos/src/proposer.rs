@@ -30,7 +30,7 @@ const LOOKS: u32 = 3;
 const WAITING: usize = 4_096;
 
 /// One key at one server: what the acceptor has, and what the proposer works on.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Hash)]
 pub(crate) struct Key {
     pub register: Register,
     /// The highest round that this server has used or heard of.
@@ -40,7 +40,7 @@ pub(crate) struct Key {
 }
 
 /// An operation of a client.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Hash)]
 struct Job {
     client: u32,
     id: u64,
@@ -55,7 +55,7 @@ struct Job {
 }
 
 /// An attempt at an operation.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Hash)]
 struct Task {
     job: Job,
     /// The instance that is prepared or proposed.
@@ -66,7 +66,7 @@ struct Task {
     refusals: u32,
 }
 
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Hash)]
 enum Phase {
     Query {
         id: u64,
@@ -86,7 +86,7 @@ enum Phase {
 }
 
 /// Who has answered.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default, Hash)]
 struct Tally {
     nodes: u64,
     messages: usize,
