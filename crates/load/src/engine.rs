@@ -3,19 +3,19 @@
 use std::io;
 use std::time::{Duration, Instant};
 
-use base::{NodeId, ProcessId, Seed, Time, mix};
+use base::{NodeId, ProcessId, Seed, Time};
 use history::{Claim, Completion, ErrorKind, Outcome, Phase, Recorder, Request};
 use measure::Histogram;
 use proto::{Target, Token};
-use workload::{Cursor, Generator, Profile};
+use workload::{Generator, Profile};
 
 use crate::machine::{Machine, Punctual};
 use crate::network::{Clock, Network};
-use crate::options::{EngineOptions, TargetPolicy, node};
+use crate::options::{Asker, EngineOptions, TargetPolicy};
 use crate::processes::{MOST_PROCESSES, Processes, UnderWay, place_of};
 use crate::report::{StageReport, TICK, Tick, is_answered, per_second};
-use crate::source::{Ask, Closed, List, Open, Source, What};
-use crate::stage::{Control, Limit, REACTION, Stage, Work};
+use crate::source::{Ask, Source, What};
+use crate::stage::{Control, REACTION, Stage, Work};
 
 /// Drives clients over sockets, on the thread that calls [`run`](Engine::run).
 ///
@@ -161,28 +161,7 @@ impl<'e, 's> Running<'e, 's> {
         let start = engine.clock.now();
         let (base, count) = (engine.next_index, engine.processes.count());
         let listed = if let Work::List { requests, .. } = &stage.work { requests.len() } else { 0 };
-        let (source, generator) = match stage.work {
-            Work::List { requests, within } => (Source::List(List::new(requests, start, start + within, count)), None),
-            Work::Load { profile, generator, limit } => {
-                let (end, most) = match limit {
-                    Limit::Time(span) => (start + span, u64::MAX),
-                    Limit::Operations(most) => (Time::MAX, most),
-                };
-                let source = match profile {
-                    Profile::Open(arrivals) => {
-                        Source::Open(Open::new(Cursor::new(arrivals.clone()), start, end, most, base, count))
-                    }
-                    &Profile::Closed { processes, .. } if processes > count => {
-                        let message = format!("a closed loop of {processes} processes, but the engine has {count}");
-                        return Err(io::Error::new(io::ErrorKind::InvalidInput, message));
-                    }
-                    &Profile::Closed { processes, think } => {
-                        Source::Closed(Closed::new(processes, think, start, end, most, base))
-                    }
-                };
-                (source, Some(generator))
-            }
-        };
+        let (source, generator) = Source::of(stage.work, start, base, count)?;
         let window = Window { since: start, asked: 0, answered: 0, latency: Histogram::new() };
         let report = StageReport::new(stage.phase, start, listed);
         let (phase, drain) = (stage.phase, stage.drain);
@@ -299,14 +278,9 @@ impl<'e, 's> Running<'e, 's> {
     }
 
     fn target(&self, index: u64, process: u32) -> Target {
-        let turn = match self.engine.target {
-            TargetPolicy::Any => mix(self.engine.seed.0, index),
-            TargetPolicy::Fixed => u64::from(process),
-            TargetPolicy::Rotating => self.engine.processes.get(process).turn,
-            TargetPolicy::Leader => return Target::Leader,
-        };
-        let node = node(turn, self.engine.nodes);
-        if self.engine.redirects { Target::Node(node) } else { Target::Only(node) }
+        let engine = &*self.engine;
+        let asker = Asker { index, process, turn: engine.processes.get(process).turn };
+        engine.target.target(engine.seed, asker, engine.nodes, engine.redirects)
     }
 
     /// Takes in what the clients completed.

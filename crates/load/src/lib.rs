@@ -4,6 +4,7 @@
 //! - [`EngineOptions`]: endpoints, clients, processes, connections, timeout, which node to ask.
 //! - [`Settings`]: the `[client]` section of a plan.
 //! - [`Stage`]: what is asked next; [`StageReport`]: what came of it; [`Tick`]: how it is going.
+//! - [`Source`]: which operation is asked when, without clock or sockets: the simulated world asks the same.
 //! - [`Control`]: stops a stage from another thread.
 //!
 //! # Three times
@@ -33,7 +34,8 @@ mod timers;
 
 pub use engine::Engine;
 pub use machine::Machine;
-pub use options::{EngineOptions, Spin, TargetPolicy};
-pub use report::{Counts, StageReport, TICK, Tick};
+pub use options::{Asker, EngineOptions, Spin, TargetPolicy};
+pub use report::{Counts, StageReport, TICK, Tick, is_answered};
 pub use settings::{CLIENT, Settings};
+pub use source::{Ask, Source, What};
 pub use stage::{Control, Limit, Stage, Work};

@@ -1,7 +1,8 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use base::{NodeId, Seed};
+use base::{NodeId, Seed, mix};
+use proto::Target;
 use proto::client::Client;
 
 /// What an [`Engine`](crate::Engine) is made with.
@@ -73,6 +74,31 @@ impl TargetPolicy {
     ];
 }
 
+/// Who asks, as far as the choice of a node depends on it.
+#[derive(Clone, Copy, Debug)]
+pub struct Asker {
+    /// Index of the operation.
+    pub index: u64,
+    /// The process.
+    pub process: u32,
+    /// How often the process has turned to another node.
+    pub turn: u64,
+}
+
+impl TargetPolicy {
+    /// Which of so many nodes an operation is sent to first. `redirects`: whether the client may go on to another.
+    pub fn target(self, seed: Seed, asker: Asker, nodes: usize, redirects: bool) -> Target {
+        let turn = match self {
+            TargetPolicy::Any => mix(seed.0, asker.index),
+            TargetPolicy::Fixed => u64::from(asker.process),
+            TargetPolicy::Rotating => asker.turn,
+            TargetPolicy::Leader => return Target::Leader,
+        };
+        let node = node(turn, nodes);
+        if redirects { Target::Node(node) } else { Target::Only(node) }
+    }
+}
+
 /// Whether to spin through the last `SPIN` before an arrival instead of sleeping: exact, at the price of a core.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Spin {
@@ -104,6 +130,6 @@ impl Spin {
 }
 
 /// The `index`-th node, counted round.
-pub(crate) fn node(index: u64, nodes: usize) -> NodeId {
+fn node(index: u64, nodes: usize) -> NodeId {
     NodeId((index % nodes.max(1) as u64) as u16)
 }

@@ -36,7 +36,8 @@ impl Counts {
         kinds.filter(|&(kind, count)| kind != ErrorKind::None && count > 0)
     }
 
-    pub(crate) fn add(&mut self, completion: &Completion) {
+    /// Counts one that is over.
+    pub fn add(&mut self, completion: &Completion) {
         match (completion.outcome, completion.error) {
             (Outcome::Ok, _) => self.ok += 1,
             (Outcome::Fail, ErrorKind::NeverSent) => self.never_sent += 1,
@@ -49,7 +50,7 @@ impl Counts {
 }
 
 /// Whether the system gave the answer that its object has for this case.
-pub(crate) fn is_answered(completion: &Completion) -> bool {
+pub fn is_answered(completion: &Completion) -> bool {
     completion.outcome == Outcome::Ok || completion.error == ErrorKind::Precondition
 }
 

@@ -1,43 +1,57 @@
 //! Where operations come from: a schedule, processes that ask again, or a list.
 
 use std::collections::VecDeque;
+use std::io;
 use std::time::Duration;
 
 use base::Time;
 use history::Request;
 use proto::Target;
-use workload::Cursor;
+use workload::{Cursor, Generator, Profile};
+
+use crate::stage::{Limit, Work};
 
 /// What is to be asked next, by whom.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Ask {
+pub struct Ask {
     /// The process.
-    pub(crate) process: u32,
+    pub process: u32,
     /// When it should have been sent.
-    pub(crate) ready: Time,
+    pub ready: Time,
     /// What it is.
-    pub(crate) what: What,
+    pub what: What,
 }
 
+/// Where an operation comes from.
 #[derive(Clone, Copy, Debug)]
-pub(crate) enum What {
+pub enum What {
     /// The operation of this index, due by the schedule.
     Scheduled(u64),
     /// The operation of this index; a closed loop has no due time.
     Again(u64),
     /// An entry of the list.
-    Listed { place: u32, request: Request, target: Target },
+    Listed {
+        /// Its place there.
+        place: u32,
+        /// What is asked.
+        request: Request,
+        /// Of whom.
+        target: Target,
+    },
 }
 
-/// The source of one stage.
-pub(crate) enum Source<'a> {
+/// The source of one stage. Pure: whoever drives it says what time it is, so that real and simulated runs ask the same.
+pub enum Source<'a> {
+    /// A schedule.
     Open(Open),
+    /// Processes in a closed loop.
     Closed(Closed),
+    /// A list.
     List(List<'a>),
 }
 
 /// A schedule and the queue in front of the processes.
-pub(crate) struct Open {
+pub struct Open {
     cursor: Cursor,
     start: Time,
     end: Time,
@@ -52,7 +66,7 @@ pub(crate) struct Open {
 }
 
 /// Processes that ask again when they have been answered.
-pub(crate) struct Closed {
+pub struct Closed {
     think: Duration,
     base: u64,
     asked: u64,
@@ -63,7 +77,7 @@ pub(crate) struct Closed {
 }
 
 /// A list, asked by whoever is free.
-pub(crate) struct List<'a> {
+pub struct List<'a> {
     requests: &'a [(Request, Target)],
     asked: usize,
     end: Time,
@@ -71,7 +85,7 @@ pub(crate) struct List<'a> {
 }
 
 impl Open {
-    pub(crate) fn new(mut cursor: Cursor, start: Time, end: Time, most: u64, base: u64, processes: usize) -> Self {
+    fn new(mut cursor: Cursor, start: Time, end: Time, most: u64, base: u64, processes: usize) -> Self {
         let next = cursor.due(0).map(|after| start + after);
         let free = (0..processes as u32).collect();
         Open { cursor, start, end, base, admitted: 0, most, next, queue: VecDeque::new(), free }
@@ -101,21 +115,59 @@ impl Open {
 }
 
 impl Closed {
-    pub(crate) fn new(processes: usize, think: Duration, start: Time, end: Time, most: u64, base: u64) -> Self {
+    fn new(processes: usize, think: Duration, start: Time, end: Time, most: u64, base: u64) -> Self {
         let thinking = (0..processes as u32).map(|process| (start, process)).collect();
         Closed { think, base, asked: 0, most, end, thinking }
     }
 }
 
 impl<'a> List<'a> {
-    pub(crate) fn new(requests: &'a [(Request, Target)], start: Time, end: Time, processes: usize) -> Self {
+    fn new(requests: &'a [(Request, Target)], start: Time, end: Time, processes: usize) -> Self {
         List { requests, asked: 0, end, free: (0..processes as u32).map(|process| (start, process)).collect() }
+    }
+}
+
+impl<'a> Source<'a> {
+    /// The source of a stage that begins at `start` with so many processes, and the generator of its requests. `base` is the index of
+    /// the engine's first operation that is its own.
+    ///
+    /// # Errors
+    /// `InvalidInput` when a closed loop wants more processes than there are.
+    pub fn of(
+        work: Work<'a>,
+        start: Time,
+        base: u64,
+        processes: usize,
+    ) -> io::Result<(Source<'a>, Option<&'a mut dyn Generator>)> {
+        let (profile, generator, limit) = match work {
+            Work::List { requests, within } => {
+                return Ok((Source::List(List::new(requests, start, start + within, processes)), None));
+            }
+            Work::Load { profile, generator, limit } => (profile, generator, limit),
+        };
+        let (end, most) = match limit {
+            Limit::Time(span) => (start + span, u64::MAX),
+            Limit::Operations(most) => (Time::MAX, most),
+        };
+        let source = match profile {
+            Profile::Open(arrivals) => {
+                Source::Open(Open::new(Cursor::new(arrivals.clone()), start, end, most, base, processes))
+            }
+            &Profile::Closed { processes: wanted, .. } if wanted > processes => {
+                let message = format!("a closed loop of {wanted} processes, but the engine has {processes}");
+                return Err(io::Error::new(io::ErrorKind::InvalidInput, message));
+            }
+            &Profile::Closed { processes, think } => {
+                Source::Closed(Closed::new(processes, think, start, end, most, base))
+            }
+        };
+        Ok((source, Some(generator)))
     }
 }
 
 impl Source<'_> {
     /// Queues the arrivals that are due. Returns how many there were.
-    pub(crate) fn admit(&mut self, now: Time) -> u64 {
+    pub fn admit(&mut self, now: Time) -> u64 {
         match self {
             Source::Open(open) => open.admit(now),
             Source::Closed(_) | Source::List(_) => 0,
@@ -123,7 +175,7 @@ impl Source<'_> {
     }
 
     /// The oldest queued arrival, if it was due before `deadline`: it has waited too long and will never be sent.
-    pub(crate) fn give_up(&mut self, deadline: Time) -> Option<(u64, Time)> {
+    pub fn give_up(&mut self, deadline: Time) -> Option<(u64, Time)> {
         match self {
             Source::Open(open) => {
                 let due = open.queue.front()?.1;
@@ -134,7 +186,7 @@ impl Source<'_> {
     }
 
     /// The next operation that can be asked now.
-    pub(crate) fn take(&mut self, now: Time) -> Option<Ask> {
+    pub fn take(&mut self, now: Time) -> Option<Ask> {
         match self {
             Source::Open(open) => {
                 let process = *open.free.front()?;
@@ -162,7 +214,7 @@ impl Source<'_> {
     }
 
     /// A process has been answered.
-    pub(crate) fn freed(&mut self, process: u32, now: Time) {
+    pub fn freed(&mut self, process: u32, now: Time) {
         match self {
             Source::Open(open) => open.free.push_back(process),
             Source::Closed(closed) => closed.thinking.push_back((now + closed.think, process)),
@@ -171,7 +223,7 @@ impl Source<'_> {
     }
 
     /// When the next operation can be asked, if nothing else happens.
-    pub(crate) fn next(&self) -> Option<Time> {
+    pub fn next(&self) -> Option<Time> {
         match self {
             Source::Open(open) => open.next().filter(|_| !open.free.is_empty()),
             Source::Closed(closed) => {
@@ -183,7 +235,7 @@ impl Source<'_> {
     }
 
     /// When the oldest queued arrival was due.
-    pub(crate) fn oldest(&self) -> Option<Time> {
+    pub fn oldest(&self) -> Option<Time> {
         match self {
             Source::Open(open) => open.queue.front().map(|&(_, due)| due),
             Source::Closed(_) | Source::List(_) => None,
@@ -191,7 +243,7 @@ impl Source<'_> {
     }
 
     /// Arrivals that wait for a process.
-    pub(crate) fn queued(&self) -> usize {
+    pub fn queued(&self) -> usize {
         match self {
             Source::Open(open) => open.queue.len(),
             Source::Closed(_) | Source::List(_) => 0,
@@ -199,7 +251,7 @@ impl Source<'_> {
     }
 
     /// Whether nothing will be asked any more, whatever is answered.
-    pub(crate) fn is_over(&self, now: Time) -> bool {
+    pub fn is_over(&self, now: Time) -> bool {
         match self {
             Source::Open(open) => open.queue.is_empty() && open.is_admitted(now),
             Source::Closed(closed) => now >= closed.end || closed.asked == closed.most,
@@ -208,7 +260,7 @@ impl Source<'_> {
     }
 
     /// Nothing that is due after `now` is asked.
-    pub(crate) fn stop(&mut self, now: Time) {
+    pub fn stop(&mut self, now: Time) {
         let end = match self {
             Source::Open(open) => &mut open.end,
             Source::Closed(closed) => &mut closed.end,
@@ -218,7 +270,7 @@ impl Source<'_> {
     }
 
     /// When the stage stops asking by itself; [`Time::MAX`] if it is limited by count.
-    pub(crate) fn end(&self) -> Time {
+    pub fn end(&self) -> Time {
         match self {
             Source::Open(open) => open.end,
             Source::Closed(closed) => closed.end,
@@ -227,7 +279,7 @@ impl Source<'_> {
     }
 
     /// How many operations of the engine's count were used up.
-    pub(crate) fn indices(&self) -> u64 {
+    pub fn indices(&self) -> u64 {
         match self {
             Source::Open(open) => open.admitted,
             Source::Closed(closed) => closed.asked,

@@ -28,7 +28,7 @@ use crate::journal::Journal;
 use crate::meter::Meter;
 use crate::monitor::View;
 use crate::online::{self, Finding, Standing, Violation};
-use crate::plan::{Check, Phases, Plan};
+use crate::plan::{Check, Phases, Plan, TestbedKind};
 use crate::record::{LeaderRecord, NodeProblem, Usage};
 use crate::stop::Stop;
 
@@ -58,7 +58,10 @@ pub fn conduct(order: Order<'_>, emit: &mut dyn FnMut(&Event)) -> Result<Results
     for swept in swept {
         journal.note(format!("cleaned up after an earlier run: {swept}"))?;
     }
-    let done = carry_out(&mut plan, &guard, order.stop, &mut journal);
+    let done = match plan.testbed {
+        TestbedKind::Simulated => crate::simulated::carry_out(&mut plan, order.stop, &mut journal),
+        _ => carry_out(&mut plan, &guard, order.stop, &mut journal),
+    };
     drop(guard);
     journal.save(done.is_ok())?;
     journal.folder().close();
@@ -91,7 +94,7 @@ fn enter(registry: &Registry, runs: &Path, plan: &Plan) -> Result<(Folder, Guard
 
 fn carry_out(plan: &mut Plan, guard: &Guard, stop: &Stop, journal: &mut Journal<'_>) -> Result<(), RunError> {
     let cluster = Cluster::prepare(plan, guard, journal.folder())?;
-    journal.started(plan, &cluster)?;
+    journal.started(plan, cluster.name, &cluster.notes)?;
     let view = View::default();
     let scene = Scene {
         system: &*plan.system,

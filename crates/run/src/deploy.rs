@@ -148,7 +148,8 @@ fn make(plan: &Plan, guard: &Guard) -> Result<(Box<dyn Testbed>, Vec<String>), R
     };
     let namespaces = || -> Result<Box<dyn Testbed>, testbed::Error> { Ok(Box::new(Namespaces::new(guard)?)) };
     match plan.testbed {
-        TestbedKind::Loopback => Ok((loopback()?, Vec::new())),
+        // The simulated world has no cluster to deploy; who asks for one all the same gets real nodes.
+        TestbedKind::Loopback | TestbedKind::Simulated => Ok((loopback()?, Vec::new())),
         TestbedKind::Namespaces => Ok((namespaces()?, Vec::new())),
         TestbedKind::Auto => match namespaces() {
             Ok(testbed) => Ok((testbed, Vec::new())),

@@ -11,7 +11,7 @@ use testbed::{Evidence, LinkChange, Testbed};
 
 use crate::deploy::Cluster;
 use crate::monitor::View;
-use crate::record::FaultRecord;
+use crate::record::{FaultRecord, LeaderRecord};
 use crate::stop::Stop;
 
 /// What happens to a fault.
@@ -24,6 +24,54 @@ pub enum Told {
 
 /// How long a fault that aims at the leader waits until there is one.
 const PATIENCE: Duration = Duration::from_secs(2);
+
+/// A fault begins or ends.
+#[derive(Clone, Debug)]
+pub struct Moment {
+    /// When, from the start of the load phase.
+    pub at: Duration,
+    /// Which of the two.
+    pub begins: bool,
+    /// The fault.
+    pub injection: Injection,
+}
+
+/// When the faults of a schedule begin and end, in order of time. At the same instant, ends come before beginnings.
+pub fn moments(schedule: &[Injection]) -> Vec<Moment> {
+    let both = |injection: &Injection| {
+        [(injection.at, true), (injection.end(), false)].map(|(at, begins)| Moment {
+            at,
+            begins,
+            injection: injection.clone(),
+        })
+    };
+    let mut moments: Vec<Moment> = schedule.iter().flat_map(both).collect();
+    moments.sort_by_key(|moment| (moment.at, moment.begins, moment.injection.id));
+    moments
+}
+
+/// The record of a fault that begins.
+pub fn opened(injection: &Injection, changes: &[Change], now: Time) -> FaultRecord {
+    FaultRecord {
+        id: injection.id,
+        kind: injection.fault.kind.name.to_string(),
+        target: injection.fault.target.to_string(),
+        nodes: struck_nodes(changes),
+        text: injection.fault.to_string(),
+        start_ns: now.nanos(),
+        ..FaultRecord::default()
+    }
+}
+
+/// Who was seen to lead since, told as evidence.
+pub fn elections_since(leaders: &[LeaderRecord], start_ns: u64) -> Vec<String> {
+    let since = leaders.iter().filter(|leader| leader.at_ns > start_ns);
+    since
+        .map(|leader| {
+            format!("{} leads since {:.1} s, epoch {}", leader.node, Time(leader.at_ns).seconds(), leader.epoch)
+        })
+        .collect()
+}
 
 /// Carries out a schedule on a cluster.
 pub struct Injector<'a> {
@@ -62,20 +110,13 @@ struct Proof {
 impl Injector<'_> {
     /// Runs the schedule, which counts from `start`, to its end. When it returns, everything is healed.
     pub fn run(&self, schedule: &[Injection], start: Instant, tell: &mut dyn FnMut(Told)) {
-        let mut moments: Vec<(Duration, bool, &Injection)> = Vec::new();
-        for injection in schedule {
-            moments.push((injection.at, true, injection));
-            moments.push((injection.end(), false, injection));
-        }
-        // At the same instant, ends come before beginnings.
-        moments.sort_by_key(|(at, begins, injection)| (*at, *begins, injection.id));
         let mut progress = Progress::default();
-        for (at, begins, injection) in moments {
+        for Moment { at, begins, injection } in moments(schedule) {
             if !self.wait_until(start + at) {
                 break;
             }
             if begins {
-                self.begin(injection, &mut progress, tell);
+                self.begin(&injection, &mut progress, tell);
             } else {
                 self.end(injection.id, &mut progress, tell);
             }
@@ -91,15 +132,7 @@ impl Injector<'_> {
             self.wait_for_leader();
         }
         let changes = injection.resolve(&fault::Cluster::new(self.system.nodes(), self.view.leader()));
-        let mut record = FaultRecord {
-            id: injection.id,
-            kind: injection.fault.kind.name.to_string(),
-            target: injection.fault.target.to_string(),
-            nodes: struck_nodes(&changes),
-            text: injection.fault.to_string(),
-            start_ns: self.now().nanos(),
-            ..FaultRecord::default()
-        };
+        let mut record = opened(injection, &changes, self.now());
         let evidence = self.apply(&progress.in_force.begin(injection.id, &changes));
         let processes = !changes.is_empty() && evidence.iter().all(proves_process);
         record.evidence = evidence.iter().filter(|found| found.is_told()).map(|found| found.text.clone()).collect();
@@ -118,10 +151,7 @@ impl Injector<'_> {
         proof.links = evidence.iter().any(|found| found.link && found.holds);
         record.end_ns = self.now().nanos();
         record.evidence.extend(evidence.iter().filter(|found| found.is_told()).map(|found| found.text.clone()));
-        let elected = self.view.leaders().into_iter().filter(|leader| leader.at_ns > record.start_ns);
-        record.evidence.extend(elected.map(|leader| {
-            format!("{} leads since {:.1} s, epoch {}", leader.node, Time(leader.at_ns).seconds(), leader.epoch)
-        }));
+        record.evidence.extend(elections_since(&self.view.leaders(), record.start_ns));
         let on_links = changes.iter().any(|change| matches!(change, Change::Link { .. }));
         record.proven = proof.processes && (!on_links || proof.links);
         tell(Told::Ended(record));

@@ -6,7 +6,6 @@ use base::Time;
 use load::StageReport;
 use measure::{Latency, Trust};
 
-use crate::deploy::Cluster;
 use crate::error::RunError;
 use crate::event::{Event, Tick};
 use crate::folder::{Folder, Lines};
@@ -26,6 +25,8 @@ pub struct Journal<'a> {
     violations: usize,
     emit: &'a mut dyn FnMut(&Event),
     epoch: Instant,
+    /// The run's clock, if it is not this machine's.
+    virtual_now: Option<Time>,
 }
 
 /// Violations that are told in the report; the check of the whole history tells the others.
@@ -62,7 +63,8 @@ impl<'a> Journal<'a> {
         let (events, faults) = (folder.append("events.jsonl")?, folder.append("faults.jsonl")?);
         let metrics = Metrics::default();
         let (in_force, violations, epoch) = (Vec::new(), 0, Instant::now());
-        Ok(Journal { folder, record, metrics, events, faults, in_force, violations, emit, epoch })
+        let virtual_now = None;
+        Ok(Journal { folder, record, metrics, events, faults, in_force, violations, emit, epoch, virtual_now })
     }
 
     /// The run folder.
@@ -75,9 +77,18 @@ impl<'a> Journal<'a> {
         self.epoch
     }
 
-    /// Says where the system will run.
-    pub fn started(&mut self, plan: &Plan, cluster: &Cluster) -> Result<(), RunError> {
-        self.record.testbed = cluster.name.to_string();
+    /// The run's clock is virtual, and shows this.
+    pub fn set_now(&mut self, now: Time) {
+        self.virtual_now = Some(now);
+    }
+
+    fn now(&self) -> Time {
+        self.virtual_now.unwrap_or_else(|| Time(self.epoch.elapsed().as_nanos() as u64))
+    }
+
+    /// Says where the system will run, and what a reader should know of that.
+    pub fn started(&mut self, plan: &Plan, testbed: &str, notes: &[String]) -> Result<(), RunError> {
+        self.record.testbed = testbed.to_string();
         self.save_record()?;
         self.tell(Event::Started {
             run: self.folder.id(),
@@ -85,11 +96,11 @@ impl<'a> Journal<'a> {
             plan: plan.name.clone(),
             seed: plan.seed.0,
             system: plan.system.name().to_string(),
-            testbed: cluster.name.to_string(),
+            testbed: testbed.to_string(),
             nodes: plan.system.nodes(),
             seconds: plan.phases.total().as_secs_f64(),
         })?;
-        for note in cluster.notes.iter().chain(&plan.warnings) {
+        for note in notes.iter().chain(&plan.warnings) {
             self.note(note.clone())?;
         }
         Ok(())
@@ -104,7 +115,7 @@ impl<'a> Journal<'a> {
 
     /// A phase begins.
     pub fn phase(&mut self, name: &str) -> Result<(), RunError> {
-        let at = self.epoch.elapsed().as_secs_f64();
+        let at = self.now().seconds();
         self.tell(Event::Phase { at, phase: name.to_string() })
     }
 
@@ -169,7 +180,7 @@ impl<'a> Journal<'a> {
 
     /// The run ends before its time, because of what was found at `found`.
     pub fn stopped(&mut self, found: Time) -> Result<(), RunError> {
-        let at = Time(self.epoch.elapsed().as_nanos() as u64);
+        let at = self.now();
         let load = self.record.load_start_ns.map(Time).filter(|start| *start <= found);
         let within = load.map_or("in the warm-up".into(), |start| {
             format!("{:.1} s into the load", found.since(start).as_secs_f64())

@@ -69,6 +69,7 @@ impl Case {
         results.resources =
             self.metrics.as_ref().and_then(|metrics| metrics.usage.as_ref()).map(|usage| resources(usage, &measured));
         results.checks = vec![model_check(&check, seconds), self.nodes_check()];
+        results.checks.extend(self.oracles_check());
         results.anomalies = check.anomalies.iter().map(|found| anomaly(&check, found)).collect();
         let lost = self.lost_writes();
         let models = [(check.model.to_string(), decided(&check.verdict))];
@@ -114,6 +115,13 @@ impl Case {
         report::Check { model: "nodes stay up".into(), verdict, reason, ..report::Check::default() }
     }
 
+    /// Of a simulated run: no invariant of the protocol was broken at any step.
+    fn oracles_check(&self) -> Option<report::Check> {
+        let reason = self.metrics.as_ref()?.oracles.clone()?;
+        let verdict = if reason.is_empty() { Verdict::Valid } else { Verdict::Invalid };
+        Some(report::Check { model: "invariants of the protocol".into(), verdict, reason, ..report::Check::default() })
+    }
+
     /// The load phase; a run that was killed before it has an empty one.
     fn span(&self) -> Span {
         let start = self.load_start();
@@ -155,8 +163,10 @@ impl Case {
         let fact = |(name, value): &(String, String)| Fact::new(name, value);
         let folder = short_path(self.folder.path());
         let metrics = self.metrics.clone().unwrap_or_default();
+        let exact = record.testbed == crate::simulated::NAME;
+        let repeats = if exact { "repeat it exactly" } else { "repeat the schedule (not the interleaving)" };
         let repeat = vec![
-            Command::new("repeat the schedule (not the interleaving)", format!("assize run {folder}/plan.toml")),
+            Command::new(repeats, format!("assize run {folder}/plan.toml")),
             Command::new("judge it again", format!("assize check {folder}")),
             Command::new("look at the history", format!("assize export {folder} --format edn")),
         ];

@@ -3,6 +3,7 @@
 //! - [`plan`]: a whole plan, each section read by its stage; [`plans`]: those built into the binary.
 //! - [`conduct`]: deploy, load, break, heal, settle, read, stop; then [`judge`].
 //! - [`judge()`](judge::judge): from a run folder to results, the same now and later.
+//! - [`simulated`]: the same flow in virtual time, with our own protocols as actors.
 //! - [`compare`]: two plans side by side, from runs in pairs.
 //! - [`hunt`]: cases of the simulated world on all cores.
 //! - [`Event`]: what every view reads while a run goes on.
@@ -27,6 +28,7 @@ pub mod plan;
 pub mod plans;
 pub mod record;
 mod seed;
+pub mod simulated;
 mod stop;
 
 pub use conduct::{Order, conduct};

@@ -10,6 +10,8 @@ use plan::{Diagnostics, Document, Rate, Share, Table};
 use system::System;
 use workload::{Generator, Profile, Workload};
 
+use crate::simulated::{self, Surroundings};
+
 /// A plan that can be run.
 pub struct Plan {
     /// Its name, in the run folder's name and in reports.
@@ -20,6 +22,8 @@ pub struct Plan {
     pub system: Box<dyn System>,
     /// Where its nodes run.
     pub testbed: TestbedKind,
+    /// How the simulated world behaves, if they run there.
+    pub simulated: Surroundings,
     /// Whether links on loopback run through relays, which can break them.
     pub relays: bool,
     /// Who asks.
@@ -51,6 +55,18 @@ pub enum TestbedKind {
     Namespaces,
     /// Namespaces if they can be had, else loopback.
     Auto,
+    /// Actors in the simulated world; our own protocols only.
+    Simulated,
+}
+
+impl TestbedKind {
+    /// The names in plans.
+    pub const NAMES: &[(&str, TestbedKind)] = &[
+        ("loopback", TestbedKind::Loopback),
+        ("namespaces", TestbedKind::Namespaces),
+        ("auto", TestbedKind::Auto),
+        (simulated::NAME, TestbedKind::Simulated),
+    ];
 }
 
 /// How long each phase is.
@@ -114,6 +130,7 @@ struct Parts {
     name: String,
     seed: Seed,
     testbed: TestbedKind,
+    simulated: Surroundings,
     relays: bool,
     system: Box<dyn System>,
     client: load::Settings,
@@ -131,9 +148,12 @@ impl Parts {
         let name = root.or("name", "unnamed".to_string());
         // A seed that is drawn becomes part of the effective plan, so that the run can be repeated.
         let seed = Seed(root.or("seed", crate::seed::fresh()));
-        let testbeds =
-            [("loopback", TestbedKind::Loopback), ("namespaces", TestbedKind::Namespaces), ("auto", TestbedKind::Auto)];
-        let testbed = root.choice_or("testbed", &testbeds, "loopback");
+        let testbed = root.choice_or("testbed", TestbedKind::NAMES, "loopback");
+        let simulated = match testbed {
+            TestbedKind::Simulated => Surroundings::from_plan(&root.section(simulated::NAME)),
+            // The section may stay while the plan runs elsewhere.
+            _ => root.table(simulated::NAME).map(|table| Surroundings::from_plan(&table)).unwrap_or_default(),
+        };
         let relays = root.or("relays", true);
         let client_table = root.table("client");
         let system = system::from_plan(&root.section("system"), client_table.as_ref());
@@ -153,6 +173,7 @@ impl Parts {
             name,
             seed,
             testbed,
+            simulated,
             relays,
             system,
             client: client?,
@@ -170,6 +191,7 @@ impl Parts {
             name,
             seed,
             testbed,
+            simulated,
             relays,
             system,
             client,
@@ -185,6 +207,7 @@ impl Parts {
             seed,
             system,
             testbed,
+            simulated,
             relays,
             client,
             generator,
@@ -304,9 +327,9 @@ const SECTIONS: &[Section] = &[
             field("seed", "number", "drawn", "operations, arrivals and faults follow from it"),
             field(
                 "testbed",
-                "`loopback`, `namespaces` or `auto`",
+                "`loopback`, `namespaces`, `auto` or `simulated`",
                 "`loopback`",
-                "where the nodes run; namespaces need root",
+                "where the nodes run; namespaces need root, and only our own systems can be simulated",
             ),
             field(
                 "relays",
@@ -314,6 +337,16 @@ const SECTIONS: &[Section] = &[
                 "`true`",
                 "whether links on loopback run through relays, which can break them",
             ),
+        ],
+    },
+    Section {
+        when: None,
+        path: simulated::NAME,
+        about: "How the simulated world behaves where no fault says otherwise (`testbed = \"simulated\"`).",
+        fields: &[
+            field("latency", "range of durations", "`\"50us..500us\"`", "how long a message takes"),
+            field("loss", "share", "`\"0%\"`", "the share of messages that are lost"),
+            field("sync", "range of durations", "`\"200us..2ms\"`", "how long a disk takes to make writes durable"),
         ],
     },
     Section {

@@ -117,6 +117,9 @@ pub struct Metrics {
     pub gauges: BTreeMap<String, BTreeMap<String, u64>>,
     /// What the load phase cost.
     pub usage: Option<Usage>,
+    /// Of a simulated run: which invariant of the protocol was broken first, and how; empty if none was.
+    #[serde(default)]
+    pub oracles: Option<String>,
 }
 
 /// What the load phase cost.

@@ -44,6 +44,8 @@ pub struct Options {
     pub record: bool,
     /// How much is told in words.
     pub transcript: Transcript,
+    /// Whether the first violation stops the run. If not, it is kept and the run goes on, to see what clients see of it.
+    pub stop_at_violation: bool,
 }
 
 impl Default for Options {
@@ -60,6 +62,7 @@ impl Default for Options {
             hash_messages: false,
             record: false,
             transcript: Transcript::Off,
+            stop_at_violation: true,
         }
     }
 }

@@ -105,6 +105,8 @@ pub(crate) struct Links {
     open: Vec<bool>,
     /// By link, how many messages are under way.
     under_way: Vec<u32>,
+    /// By link, how many messages rules have dropped and delayed.
+    bitten: Vec<(u64, u64)>,
     /// Messages of the past, by slot in the troupe's keeping; the oldest is overwritten.
     memory: Vec<(Who, Who, u32)>,
     /// How many messages were ever put there.
@@ -133,6 +135,7 @@ impl Links {
             last: vec![Time::ZERO; width * width],
             open: vec![false; width * width],
             under_way: vec![0; width * width],
+            bitten: vec![(0, 0); width * width],
             memory: old.memory,
             memorised: old.memorised,
         };
@@ -142,6 +145,7 @@ impl Links {
                 self.last[from * width + to] = old.last[from * old.width + to];
                 self.open[from * width + to] = old.open[from * old.width + to];
                 self.under_way[from * width + to] = old.under_way[from * old.width + to];
+                self.bitten[from * width + to] = old.bitten[from * old.width + to];
             }
         }
     }
@@ -173,6 +177,11 @@ impl Links {
         self.by_link.fill(0);
         self.in_force = 0;
         self.filters.clear();
+    }
+
+    /// How many messages rules have dropped and delayed on one direction of a link.
+    pub(crate) fn bitten(&self, from: Who, to: Who) -> (u64, u64) {
+        self.bitten[from.index() * self.width + to.index()]
     }
 
     /// Whether nothing sent by `from` reaches `to`.
@@ -254,14 +263,22 @@ impl Links {
         if self.in_force > 0
             && let Some(rule) = self.rule(from, to)
         {
+            let bitten = &mut self.bitten[from.index() * self.width + to.index()];
             if rule.cut {
+                bitten.0 += 1;
                 return Fate::Cut;
             }
             // The rule is the one that relays of the real testbed obey, so it draws from a generator of its own.
             let mut rng = Rng::new(Seed(u64::from(choices.choose(stream, u32::MAX))));
             match rule.fate(&mut rng) {
-                fault::Fate::Deliver { after } => at += after,
-                fault::Fate::Drop => return Fate::Lost,
+                fault::Fate::Deliver { after } => {
+                    bitten.1 += u64::from(!after.is_zero());
+                    at += after;
+                }
+                fault::Fate::Drop => {
+                    bitten.0 += 1;
+                    return Fate::Lost;
+                }
             }
         }
         if self.is_filtered(from, to, kind) {

@@ -1,5 +1,6 @@
 //! The operations of a run: who asked what, when, and what came of it; and who asks next.
 
+use std::collections::VecDeque;
 use std::time::Duration;
 
 use base::{NodeId, ProcessId, Time};
@@ -16,6 +17,8 @@ pub(crate) struct Operations {
     processes: u32,
     source: Option<Source>,
     asked: u64,
+    /// Operations that have ended, if somebody wants to know.
+    ended: Option<VecDeque<Token>>,
     think: (Duration, Duration),
     phase: Phase,
 }
@@ -85,6 +88,9 @@ impl Operations {
         if completion.outcome != Outcome::Info {
             entry.operation.done = now;
         }
+        if let Some(ended) = &mut self.ended {
+            ended.push_back(token);
+        }
         let (client, sent) = (entry.client, entry.operation.sent);
         let process = if completion.outcome == Outcome::Info { Some(self.next_process()) } else { None };
         let state = &mut self.clients[client as usize];
@@ -108,6 +114,21 @@ impl Operations {
         clients.iter().for_each(|client| self.clients[*client as usize].driven = true);
         self.think = think;
         self.source = Some(source);
+    }
+
+    /// Remembers operations that end.
+    pub(crate) fn watch(&mut self) {
+        self.ended.get_or_insert_default();
+    }
+
+    /// Whether one has ended that was not taken.
+    pub(crate) fn has_completed(&self) -> bool {
+        self.ended.as_ref().is_some_and(|ended| !ended.is_empty())
+    }
+
+    /// The first of them.
+    pub(crate) fn take_completed(&mut self) -> Option<Token> {
+        self.ended.as_mut()?.pop_front()
     }
 
     /// Says which part of the run operations belong to from now on.

@@ -78,7 +78,7 @@ impl World {
         while self.core.queue.next_at().is_some_and(|at| at <= end) {
             self.step();
             if self.core.violation.is_some() {
-                return self.check();
+                self.check()?;
             }
         }
         self.core.now = end;
@@ -86,10 +86,13 @@ impl World {
     }
 
     fn check(&self) -> Result<(), Violation> {
-        self.core.violation.clone().map_or(Ok(()), Err)
+        match &self.core.violation {
+            Some(violation) if self.core.options.stop_at_violation => Err(violation.clone()),
+            _ => Ok(()),
+        }
     }
 
-    /// The broken promise that stopped the run, if one did.
+    /// The first broken promise, if one was: what stopped the run, unless that is not wanted ([`Options::stop_at_violation`]).
     pub fn violation(&self) -> Option<&Violation> {
         self.core.violation.as_ref()
     }
@@ -104,6 +107,11 @@ impl World {
     /// Whether a server is up (a paused one is).
     pub fn is_up(&self, node: NodeId) -> bool {
         self.core.people[node.index()].up
+    }
+
+    /// Whether a server's process stands still.
+    pub fn is_paused(&self, node: NodeId) -> bool {
+        self.core.people[node.index()].paused
     }
 
     /// What an operator would see of a server; `None` while it is down.
@@ -209,6 +217,11 @@ impl World {
         self.tell(format!("{} -> {}: {rule}", self.core.address(from), self.core.address(to)));
     }
 
+    /// How many messages the rules on one direction of a link have dropped so far, and how many delayed.
+    pub fn bitten(&self, from: NodeId, to: NodeId) -> (u64, u64) {
+        self.core.links.bitten(Who(from.0), Who(to.0))
+    }
+
     /// Drops the messages of one kind ([`proto::Message::kind`]) on one direction of a link, until healed.
     pub fn drop_kind(&mut self, from: Address, to: Address, kind: &str) {
         let (from, to) = (Who::at(from, self.core.servers), Who::at(to, self.core.servers));
@@ -269,6 +282,21 @@ impl World {
     /// Whether a client has an operation under way.
     pub fn is_waiting(&self, client: u32) -> bool {
         self.core.operations.is_open(client)
+    }
+
+    /// Remembers operations that end from now on, for [`take_completed`](Self::take_completed).
+    pub fn watch_completions(&mut self) {
+        self.core.operations.watch();
+    }
+
+    /// Whether an operation has ended that was not taken yet.
+    pub fn has_completed(&self) -> bool {
+        self.core.operations.has_completed()
+    }
+
+    /// The operation that ended first among those not taken yet.
+    pub fn take_completed(&mut self) -> Option<Token> {
+        self.core.operations.take_completed()
     }
 
     /// How many operations are under way.

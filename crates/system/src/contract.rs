@@ -136,6 +136,11 @@ pub trait System: Send + Sync {
     /// A client for some of the logical processes, by the number of its connection group.
     fn client(&self, group: u32, site: &Site) -> Box<dyn Client>;
 
+    /// The system as actors in a simulated world, if it is one of ours; on disks as the plan wants them.
+    fn world(&self, _options: sim::Options) -> Option<sim::World> {
+        None
+    }
+
     /// The addresses that clients dial, by node.
     fn endpoints(&self, site: &Site) -> Vec<SocketAddr> {
         NodeId::all(self.nodes()).map(|node| site.address(node, CLIENT_PORT)).collect()

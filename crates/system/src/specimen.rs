@@ -258,6 +258,16 @@ impl System for Specimen {
         host::probe(site.address(node, CLIENT_PORT), PROBE_LIMIT).ok().map(|seen| seen.fsyncs)
     }
 
+    fn world(&self, mut options: sim::Options) -> Option<sim::World> {
+        if let Ok(host::Disk::Volatile { sync_every }) = parse_disk(&self.disk) {
+            // A write waits in the node's memory for the next sync, and dies with the node until then.
+            let (least, most) = options.disk.sync;
+            options.disk.sync = (least + sync_every, most + sync_every);
+            options.disk.unsynced = sim::Unsynced::Lost;
+        }
+        (self.info.world)(&self.parameters, self.nodes, options).ok()
+    }
+
     fn client(&self, group: u32, site: &Site) -> Box<dyn Client> {
         let rng = site.seed.derive("client").nth(u64::from(group)).rng();
         (self.info.client)(&self.parameters, self.nodes, rng).expect("the plan's reader accepted the parameters")

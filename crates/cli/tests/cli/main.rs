@@ -13,3 +13,4 @@ mod limits;
 mod online;
 mod own;
 mod plans;
+mod simulated;
