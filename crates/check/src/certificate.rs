@@ -11,10 +11,39 @@
 //! - [`witness`]: a few operations on a register, by trying all orders.
 //!
 //! [`Options::recheck`](crate::Options) asks for all that. Replays are linear and sort nothing.
+//!
+//! A [`Certificate`] takes the proof out of the process, as a file: [`certify`] makes one, [`verify`] checks it again from the history
+//! ([`Subject`]) alone. `find` makes orders where a fast check decided without one, `definition` says what each object does, `replay` and
+//! `closed` judge orders and witnesses by that.
 
+mod certify;
+mod classes;
+mod closed;
 pub mod cycle;
+mod definition;
+mod file;
+mod find;
 pub mod object;
 pub mod register;
+mod replay;
 pub mod single;
+mod subject;
 pub mod transaction;
+mod verify;
 pub mod witness;
+
+pub use certify::certify;
+pub use file::{Certificate, Numbers, Proof, Refused, Shown};
+pub use subject::Subject;
+pub use verify::{Standing, verify};
+
+/// Why what was decided of an object without an order cannot be shown by one; `None`: it can, or an order was replayed when it was found.
+pub(crate) fn recheck(
+    history: &history::object::Objects,
+    workload: &str,
+    settings: &std::collections::BTreeMap<String, String>,
+    options: &crate::Options,
+) -> Option<String> {
+    let first = definition::State::first(workload, "linearizable", settings)?;
+    find::recheck(history, &first, options)
+}

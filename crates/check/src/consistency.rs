@@ -70,6 +70,11 @@ pub static MAP: &[(&str, &str)] = &[
     ("linearizable", "bounded-staleness"),
 ];
 
+/// Whether whatever is linearizable keeps this model.
+pub(crate) fn is_implied(model: &str) -> bool {
+    model == "linearizable" || MAP.iter().any(|(stronger, weaker)| *weaker == model && is_implied(stronger))
+}
+
 /// Effort while shrinking: what is hard to decide stays.
 const SMALL: usize = 20_000;
 /// Configurations of the search by which linearizability is tried first.

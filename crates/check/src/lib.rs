@@ -38,38 +38,39 @@
 //!
 //! # The map
 //!
-//! - [`check`]: a history against a [`Model`] gives a [`Report`]: the [`Verdict`], its [`Anomaly`]s, what it took.
-//! - [`MODELS`]: the registry. A new model is one file and one line there.
-//! - [`workload`]: the same for imported histories of any object or transaction; [`workload::WORKLOADS`] is its registry.
-//! - [`register`]: linearizability of key-value registers, by zones; [`exact`]: the search for what zones cannot decide.
+//! What others call:
+//!
+//! - [`check()`]: registers against a [`Model`] of [`MODELS`] give a [`Report`]: the [`Verdict`], its [`Anomaly`]s, what it took.
+//!   [`Options`] say how, a [`Limit`] stops it from outside and shows how far it is.
+//! - [`check_object`]: queues, stacks, sets, counters, locks, logs, banks against an [`Object`] of [`OBJECTS`].
+//! - [`txn::check_transactions`]: every isolation level of transactions at once.
+//! - [`Workload`]: imported histories of any of these; [`WORKLOADS`] is the registry, [`workload::recognise()`] finds the one.
 //! - [`sequential`]: the exact search over any object of one's own; [`assert_linearizable`] for `cargo test`.
-//! - [`object`]: queues, stacks, sets, counters, locks, logs, banks; [`OBJECTS`] is their registry.
 //! - [`stream`]: checkers that run while the load runs.
-//! - [`consistency`]: models of registers that are weaker than linearizability.
-//! - [`witness`]: from suspects to the smallest contradiction; [`explain`]: a witness in words; [`picture`]: as an SVG.
-//!   Finding and explaining are apart.
-//! - [`txn`]: isolation levels of transactions, all decided at once.
-//! - [`certificate`]: every verdict re-checked by the definitions, apart from the checkers.
-//! - [`Limit`]: stops a check from outside, and shows how far it is.
-//! - [`lost`]: acknowledged writes that the final reads contradict.
+//! - [`certificate`]: proofs as files, and verdicts checked again by the definitions, apart from the checkers.
+//! - [`lost_writes`]: acknowledged writes that the final reads contradict.
+//! - [`explain`]: a witness in words; [`picture`]: as an SVG. Finding and explaining are apart.
+//!
+//! Inside: `register` decides registers by zones, `exact` searches what zones cannot decide, `witness` makes the smallest contradiction of
+//! suspects; [`consistency`] has the models weaker than linearizability.
 
 pub mod certificate;
 pub mod consistency;
-pub mod exact;
+mod exact;
 pub mod explain;
 mod limit;
-pub mod lost;
+mod lost;
 mod model;
 pub mod object;
 pub mod picture;
-pub mod register;
+mod register;
 mod report;
 pub mod sequential;
 mod sort;
 pub mod stream;
 pub mod txn;
 mod verdict;
-pub mod witness;
+mod witness;
 pub mod workload;
 
 pub use limit::Limit;

@@ -2,39 +2,40 @@
 //!
 //! - [`OBJECTS`]: the registry. A new object is one file here and one line there.
 //! - [`check_object`]: a history against an [`Object`] gives a [`Report`].
-//! - [`model`]: the objects as sequential models, for the exact search.
-//! - One file each: [`queue`] (first in, first out; fast and exact), [`delivery`] (at least once, and Jepsen's total queue), [`set`],
-//!   [`counter`], [`lock`] (owned, reentrant, fenced, semaphore), [`bank`], [`unique_ids`], [`log`] (Kafka-like), [`long_fork`],
-//!   [`broadcast`], [`leader`], [`watch`], [`comments`], [`strings`], [`multi_register`] (transactions over several).
+//! - `model`: the objects as sequential models, for the exact search.
+//! - One file each: `queue` (first in, first out; fast and exact), `delivery` (at least once, and Jepsen's total queue), `set`,
+//!   `counter`, `lock` (owned, reentrant, fenced, semaphore), `bank`, `unique_ids`, `log` (Kafka-like), `long_fork`,
+//!   `broadcast`, `leader`, `watch`, `comments`, `strings`, `multi_register` (transactions over several).
 
-pub mod bank;
-pub mod broadcast;
-pub mod comments;
-pub mod counter;
-pub mod delivery;
+pub(crate) mod bank;
+pub(crate) mod broadcast;
+pub(crate) mod comments;
+pub(crate) mod counter;
+pub(crate) mod delivery;
 mod draw;
 mod element;
-pub mod leader;
-pub mod lock;
-pub mod log;
-pub mod long_fork;
-pub mod model;
-pub mod multi_register;
+pub(crate) mod leader;
+pub(crate) mod lock;
+pub(crate) mod log;
+pub(crate) mod long_fork;
+pub(crate) mod model;
+pub(crate) mod multi_register;
 mod needs;
 mod part;
-pub mod queue;
+pub(crate) mod queue;
 mod search;
-pub mod set;
-pub mod strings;
+pub(crate) mod set;
+pub(crate) mod strings;
 mod tell;
-pub mod unique_ids;
+pub(crate) mod unique_ids;
 mod values;
-pub mod watch;
+pub(crate) mod watch;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use history::object::Objects;
 
+use crate::certificate;
 use crate::model::Options;
 use crate::report::{Anomaly, AnomalyKind, Report};
 use crate::verdict::{BUG, Verdict};
@@ -42,6 +43,7 @@ use crate::verdict::{BUG, Verdict};
 pub(crate) use part::{Part, each_key};
 pub use search::linearizable;
 pub use tell::sentence;
+pub(crate) use values::Values;
 
 /// What a verdict of a checker means.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -170,7 +172,25 @@ pub fn check_object(history: &Objects, object: &Object, options: &Options) -> Re
     if options.recheck && object.exactness == Exactness::Exact && !counts(object) {
         recheck(history, object, &mut findings, options);
     }
+    if options.recheck && object.exactness == Exactness::Exact {
+        let workload = object.name.strip_prefix("linearizable-").unwrap_or(object.name);
+        show_order(history, workload, &BTreeMap::new(), &mut findings, options);
+    }
     conclude(history, object.name, findings, options)
+}
+
+/// What was found right without an order is shown by one.
+pub(crate) fn show_order(
+    history: &Objects,
+    workload: &str,
+    settings: &BTreeMap<String, String>,
+    findings: &mut Findings,
+    options: &Options,
+) {
+    if findings.is_clean() && options.limit.exceeded().is_none() {
+        let doubt = certificate::recheck(history, workload, settings, options);
+        doubt.into_iter().for_each(|doubt| findings.undecided(format!("{doubt} {BUG}")));
+    }
 }
 
 /// Whether the witnesses of an object are no contradictions alone: of sets and counters they show a read, and count in words what makes it wrong.

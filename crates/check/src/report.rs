@@ -1,5 +1,6 @@
 use history::Operation;
 
+use crate::txn::TxnAnomaly;
 use crate::verdict::Verdict;
 
 /// What a check found.
@@ -34,6 +35,8 @@ pub struct Isolation {
     pub weakest_violated: Vec<&'static str>,
     /// Every kind of anomaly that was found, by name.
     pub found: Vec<IsolationAnomaly>,
+    /// Those that the level in question forbids, with the edges of their cycles.
+    pub evidence: Vec<TxnAnomaly>,
 }
 
 /// A kind of anomaly that a history has.

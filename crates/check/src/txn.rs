@@ -2,27 +2,27 @@
 //!
 //! - [`check_transactions`]: a history against every level at once gives a [`TxnReport`].
 //! - [`LEVELS`]: the registry of levels; [`Class`]: the anomalies that they forbid.
-//! - [`schedule`]: an order that explains every read proves all levels at once, in linear time; what follows is for histories without one.
-//! - [`append`]: what list-append transactions say about the order of versions; [`register`]: the same of registers; [`facts`]: the form in which a workload says it.
-//! - [`graph`]: dependencies and how far they can be ordered; [`cycles`]: what stands in the way.
+//! - `schedule`: an order that explains every read proves all levels at once, in linear time; what follows is for histories without one.
+//! - `append`: what list-append transactions say about the order of versions; [`register`]: the same of registers; `facts`: the form in which a workload says it.
+//! - `graph`: dependencies and how far they can be ordered; `cycles`: what stands in the way.
 //! - [`solve`]: a search for the order of versions where the data does not tell it.
-//! - [`statements`]: levels that look inside a transaction; [`updates`]: one that looks at which of them write.
+//! - `statements`: levels that look inside a transaction; `updates`: one that looks at which of them write.
 //! - [`weak`]: read committed, read atomic and causal consistency without the order of versions.
-//! - [`explain`]: a cycle in sentences; [`picture`]: as an SVG.
+//! - [`explain`]: a cycle in sentences; `picture`: as an SVG.
 
-pub mod anomaly;
-pub mod append;
-pub mod cycles;
+pub(crate) mod anomaly;
+pub(crate) mod append;
+pub(crate) mod cycles;
 pub mod explain;
-pub mod facts;
-pub mod graph;
+pub(crate) mod facts;
+pub(crate) mod graph;
 pub mod level;
-pub mod picture;
+pub(crate) mod picture;
 pub mod register;
-pub mod schedule;
+pub(crate) mod schedule;
 pub mod solve;
-pub mod statements;
-pub mod updates;
+pub(crate) mod statements;
+pub(crate) mod updates;
 pub mod weak;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -87,9 +87,11 @@ impl TxnReport {
         let forbidden = |anomaly: &&TxnAnomaly| {
             Level::find(level).is_some_and(|level| level.forbids(anomaly.class, anomaly.variant))
         };
-        let forbidden = self.anomalies.iter().filter(forbidden).filter(|anomaly| !self.told_otherwise(anomaly));
-        let anomalies: Vec<Anomaly> = forbidden.map(|found| tell(transactions, found)).collect();
-        let (order, isolation) = (self.order.clone(), Some(Box::new(self.isolation(transactions))));
+        let evidence: Vec<TxnAnomaly> = self.anomalies.iter().filter(forbidden).cloned().collect();
+        let told = evidence.iter().filter(|anomaly| !self.told_otherwise(anomaly));
+        let anomalies: Vec<Anomaly> = told.map(|found| tell(transactions, found)).collect();
+        let order = self.order.clone();
+        let isolation = Some(Box::new(Isolation { evidence, ..self.isolation(transactions) }));
         let broken = anomalies.len();
         Report { broken, anomalies, order, isolation, ..Report::new(name, verdict, self.transactions) }
     }
@@ -107,6 +109,7 @@ impl TxnReport {
             strongest: names(self.strongest()),
             weakest_violated: names(self.weakest_violated()),
             found: self.counts.iter().map(found).collect(),
+            evidence: Vec::new(),
         }
     }
 
@@ -148,7 +151,7 @@ fn tell(transactions: &Transactions, found: &TxnAnomaly) -> Anomaly {
 }
 
 /// Decides every level of [`LEVELS`]. Linear in micro-operations and list elements if everything is fine and versions are ordered;
-/// see [`weak`] and [`cycles`] for the rest.
+/// see [`weak`] and `cycles` for the rest.
 ///
 /// Of registers, read committed, read atomic and causal contain session order, as in the axioms of Biswas & Enea.
 pub fn check_transactions(transactions: &Transactions) -> TxnReport {

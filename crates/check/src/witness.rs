@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use history::{Columns, Function, History, NIL, Outcome};
 
 use crate::certificate;
-use crate::exact::{self, Op, Search};
+use crate::exact::{self, Op, Search, Step};
 use crate::explain;
 use crate::report::{Anomaly, AnomalyKind};
 use crate::verdict::BUG;
@@ -36,7 +36,9 @@ pub fn confirm(history: &History, kind: AnomalyKind, suspects: &[u32]) -> Result
             makers.entry(value).or_default().push(op);
         }
     }
-    let mut shrinker = Shrinker { makers, work: WORK, budget: BUDGET };
+    let mut mutations: Vec<Op> = makers.values().flatten().copied().collect();
+    mutations.sort_unstable_by_key(|op| op.sent);
+    let mut shrinker = Shrinker { makers, mutations, work: WORK, budget: BUDGET };
     let start = shrinker.closed(suspects.iter().filter_map(|&i| Op::of(columns, i)).collect());
     if !shrinker.is_contradiction(&start) {
         return Err(format!("a suspected {} could not be confirmed by search", kind.title()));
@@ -75,6 +77,8 @@ fn failed_writes(columns: &Columns, key: u32, witness: &[Op]) -> Vec<u32> {
 struct Shrinker {
     /// The mutations of the key that may have made each value.
     makers: BTreeMap<u64, Vec<Op>>,
+    /// All of them, in order of invocation.
+    mutations: Vec<Op>,
     work: usize,
     /// Configurations of one search.
     budget: usize,
@@ -105,11 +109,16 @@ impl Shrinker {
         ops
     }
 
-    /// Adds the writes of all values that are seen.
+    /// Adds the writes of all values that are seen; of a value that was not found, whatever may have stood in its place.
     fn closed(&self, ops: Vec<Op>) -> Vec<Op> {
         let mut values: BTreeSet<u64> = BTreeSet::new();
-        let mut wanted: Vec<u64> = ops.iter().filter_map(|op| op.step.needs()).collect();
-        let mut chosen: BTreeMap<u32, Op> = ops.into_iter().map(|op| (op.index, op)).collect();
+        let mut chosen: BTreeMap<u32, Op> = ops.iter().map(|op| (op.index, *op)).collect();
+        for op in &ops {
+            if let Step::Not(value) = op.step {
+                chosen.extend(self.in_place_of(value, op).map(|op| (op.index, *op)));
+            }
+        }
+        let mut wanted: Vec<u64> = chosen.values().filter_map(|op| op.step.needs()).collect();
         while let Some(value) = wanted.pop() {
             if !values.insert(value) {
                 continue;
@@ -120,6 +129,14 @@ impl Shrinker {
             }
         }
         chosen.into_values().collect()
+    }
+
+    /// What may have been written after the value, before the operation was over.
+    fn in_place_of(&self, value: u64, op: &Op) -> impl Iterator<Item = &Op> {
+        let written = self.makers.get(&value).into_iter().flatten().map(|maker| maker.sent).min();
+        let since = if value == NIL { Some(0) } else { written };
+        let until = self.mutations.partition_point(|mutation| mutation.sent <= op.done);
+        self.mutations[..until].iter().filter(move |mutation| since.is_some_and(|since| mutation.done >= since))
     }
 
     fn is_contradiction(&mut self, ops: &[Op]) -> bool {

@@ -280,12 +280,12 @@ pub struct CheckOptions {
     #[arg(long)]
     pub lenient: bool,
     /// Ask a whole table of questions: tab-separated columns file, workload, model, options, verdict
-    #[arg(long, value_name = "TABLE", conflicts_with_all = ["paths", "model", "workload", "format", "json", "time_limit", "memory_limit"])]
+    #[arg(long, value_name = "TABLE", conflicts_with_all = ["paths", "model", "workload", "format", "json"])]
     pub questions: Option<PathBuf>,
     /// Where a table of questions is wrong, and why: columns file, workload, model, verdict, reason; otherwise a list of our own
     #[arg(long, value_name = "TABLE", requires = "questions")]
     pub corrections: Option<PathBuf>,
-    /// Stop after so long, as `10s`, with what is known by then and verdict `unknown`
+    /// Stop after so long (of a table: each question), as `10s`, with what is known by then and verdict `unknown`
     #[arg(long, value_name = "DURATION")]
     pub time_limit: Option<String>,
     /// Stop before more memory than this is used, as `2GB`, with what is known by then and verdict `unknown`
@@ -297,6 +297,12 @@ pub struct CheckOptions {
     /// Draw every witness that is told, as an SVG in this folder
     #[arg(long, value_name = "DIR", conflicts_with = "questions")]
     pub draw: Option<PathBuf>,
+    /// Write what proves the verdict into this file (docs/certificates.md)
+    #[arg(long, value_name = "FILE", conflicts_with = "questions")]
+    pub certify: Option<PathBuf>,
+    /// Check the proof in this file again, and nothing else
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["questions", "certify", "model", "workload", "draw"])]
+    pub certificate: Option<PathBuf>,
     /// One JSON object a line
     #[arg(long)]
     pub json: bool,

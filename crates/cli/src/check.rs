@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
+use ::check::certificate::Subject;
 use ::check::workload::{self, Question, Refusal, WORKLOADS, Workload};
 use ::check::{LINEARIZABLE, Model, Options};
 use history::import::{self, Format, Import, ImportOptions};
@@ -16,24 +17,25 @@ use crate::{history_failed, list};
 use told::{Judged, Telling};
 use watch::{Ended, Limits, Teller};
 
+mod certificates;
 mod questions;
 mod told;
 mod watch;
 
 /// Judges each of the histories.
 pub fn command(paths: &[PathBuf], options: &CheckOptions) -> Exit {
-    if let Some(table) = &options.questions {
-        return questions::command(table, options.corrections.as_deref(), options.lenient);
-    }
-    let wanted = match Wanted::of(options) {
-        Ok(wanted) => wanted,
+    let limits = match Limits::parse(options.time_limit.as_deref(), options.memory_limit.as_deref(), options.quiet) {
+        Ok(limits) => limits,
         Err(message) => {
             eprintln!("error: {message}");
             return Exit::Usage;
         }
     };
-    let limits = match Limits::parse(options.time_limit.as_deref(), options.memory_limit.as_deref(), options.quiet) {
-        Ok(limits) => limits,
+    if let Some(table) = &options.questions {
+        return questions::command(table, options.corrections.as_deref(), options.lenient, &limits);
+    }
+    let wanted = match Wanted::of(paths, options) {
+        Ok(wanted) => wanted,
         Err(message) => {
             eprintln!("error: {message}");
             return Exit::Usage;
@@ -64,10 +66,18 @@ struct Wanted {
     import: ImportOptions,
     workload: Option<&'static Workload>,
     question: Question,
+    /// Where to write the certificate of the verdict.
+    certify: Option<PathBuf>,
+    /// The certificate to check again, in place of the history.
+    certificate: Option<PathBuf>,
 }
 
 impl Wanted {
-    fn of(options: &CheckOptions) -> Result<Wanted, String> {
+    fn of(paths: &[PathBuf], options: &CheckOptions) -> Result<Wanted, String> {
+        let (certify, certificate) = (options.certify.clone(), options.certificate.clone());
+        if paths.len() != 1 && (certify.is_some() || certificate.is_some()) {
+            return Err("a certificate is of one history: name one file or run".to_string());
+        }
         if let Some(model) = &options.model
             && Model::find(model).is_none()
             && !WORKLOADS.iter().any(|workload| workload.models.contains(&model.as_str()))
@@ -80,7 +90,13 @@ impl Wanted {
         Ok(Wanted {
             import: ImportOptions { format: format.transpose()?, lenient: options.lenient },
             workload: workload.transpose()?,
-            question: Question { model: options.model.clone(), settings, options: all_threads() },
+            question: Question {
+                model: options.model.clone(),
+                settings,
+                options: Options { certificate: certify.is_some(), ..all_threads() },
+            },
+            certify,
+            certificate,
         })
     }
 
@@ -102,7 +118,32 @@ impl Wanted {
             Some(format) => format.has_events(),
             None => path.is_file() && import::format_of(path).map_err(|error| history_failed(&error))?.has_events(),
         };
-        if imported { self.judge_import(path, judging) } else { self.judge_own(path, judging) }
+        match (&self.certificate, imported) {
+            (Some(certificate), imported) => self.judge_again(path, certificate, imported, judging),
+            (None, true) => self.judge_import(path, judging),
+            (None, false) => self.judge_own(path, judging),
+        }
+    }
+
+    /// By a certificate alone.
+    fn judge_again(&self, path: &Path, file: &Path, imported: bool, judging: &dyn Fn(usize)) -> Result<Judged, Exit> {
+        let certificate = certificates::read(file)?;
+        let subject = if imported {
+            let import = import::open(path, &self.import).map_err(|error| history_failed(&error))?;
+            let workload = Workload::find(&certificate.workload);
+            let workload = workload.ok_or_else(|| told(file, Exit::BadData, &no_workload(&certificate.workload)))?;
+            Subject::of(&import.events, workload).map_err(|refusal| refused(path, &import, refusal))?
+        } else {
+            Subject::Registers(Box::new(self.read_own(path)?.0))
+        };
+        judging(subject.len());
+        certificates::judge(path, file, &subject, &certificate)
+    }
+
+    fn read_own(&self, path: &Path) -> Result<(History, Option<(usize, history::OpenError)>), Exit> {
+        let read =
+            if self.import.lenient { History::open_lenient(path) } else { History::open(path).map(|h| (h, None)) };
+        read.map_err(|error| history_failed(&error))
     }
 
     /// A run of ours, or its export.
@@ -111,9 +152,7 @@ impl Wanted {
         let Some(model) = Model::find(name) else {
             return Err(told(path, Exit::Usage, &format!("registers cannot be held against `{name}`")));
         };
-        let read =
-            if self.import.lenient { History::open_lenient(path) } else { History::open(path).map(|h| (h, None)) };
-        let (history, skipped) = read.map_err(|error| history_failed(&error))?;
+        let (history, skipped) = self.read_own(path)?;
         let skipped = skipped.map(|(count, first)| (count, first.to_string()));
         judging(history.len());
         let own_run = matches!(history.origin, Origin::Records(_));
@@ -122,7 +161,8 @@ impl Wanted {
         let start = Instant::now();
         let options = Options { own_run, staleness, ..self.question.options.clone() };
         let report = ::check::check(&history, model, &options);
-        Ok(Judged::own(path, report, start.elapsed().as_secs_f64(), skipped))
+        let judged = Judged::own(path, report, start.elapsed().as_secs_f64(), skipped);
+        self.certified(judged, "register", || Ok(Subject::Registers(Box::new(history))))
     }
 
     fn judge_import(&self, path: &Path, judging: &dyn Fn(usize)) -> Result<Judged, Exit> {
@@ -133,13 +173,32 @@ impl Wanted {
         };
         judging(import.events.len());
         let start = Instant::now();
-        let report = workload.judge(&import.events, &self.question).map_err(|refusal| match refusal {
-            Refusal::Malformed(wrong) => history_failed(&import.malformed(wrong)),
-            Refusal::Unsupported(message) => told(path, Exit::Usage, &message),
-        })?;
+        let report =
+            workload.judge(&import.events, &self.question).map_err(|refusal| refused(path, &import, refusal))?;
         let seconds = start.elapsed().as_secs_f64();
         let skipped = import.first_skipped.as_ref().map(|first| (import.skipped, first.to_string()));
-        Ok(Judged::imported(path, &import.events, report, seconds, skipped))
+        let judged = Judged::imported(path, &import.events, report, seconds, skipped);
+        let subject = || Subject::of(&import.events, workload).map_err(|refusal| refused(path, &import, refusal));
+        self.certified(judged, workload.name, subject)
+    }
+
+    /// With the certificate, if one is wanted.
+    fn certified(
+        &self,
+        judged: Judged,
+        workload: &str,
+        subject: impl FnOnce() -> Result<Subject, Exit>,
+    ) -> Result<Judged, Exit> {
+        let Some(file) = &self.certify else { return Ok(judged) };
+        let proven = certificates::write(file, &subject()?, workload, &self.question, judged.report())?;
+        Ok(judged.proven(proven))
+    }
+}
+
+fn refused(path: &Path, import: &Import, refusal: Refusal) -> Exit {
+    match refusal {
+        Refusal::Malformed(wrong) => history_failed(&import.malformed(wrong)),
+        Refusal::Unsupported(message) => told(path, Exit::Usage, &message),
     }
 }
 

@@ -75,6 +75,7 @@ fn weigh(bytes: u64) {
 /// From now on, big requests that would take the process beyond `most` bytes are refused, except to this thread, which watches.
 pub fn limit(most: u64) {
     WATCHES.set(true);
+    REFUSED.store(0, Relaxed);
     MOST.store(most, Relaxed);
 }
 

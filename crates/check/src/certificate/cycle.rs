@@ -65,6 +65,27 @@ fn has_shape(class: Class, cycle: &[Edge]) -> bool {
     }
 }
 
+/// What shows that one version of a key came before another.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Order {
+    /// A list, or who replaced what it had read.
+    Versions,
+    /// Somebody read from the writer of the one, and in the same transaction after that the other: read committed is enough to conclude.
+    Statements,
+    /// Somebody read from the writer of the one, and read the other: read atomic is.
+    Direct,
+    /// Somebody followed the writer of the one in its process, and read the other.
+    Session,
+    /// Somebody had the writer of the one behind it: causality is.
+    Causal,
+}
+
+/// What the order of versions in a cycle rests on; `None`: there is no such order in it, or one that is not shown.
+pub(super) fn weakest_order(transactions: &Transactions, cycle: &[Edge]) -> Option<Order> {
+    let history = Readers::of(transactions, cycle);
+    cycle.iter().filter(|edge| edge.kind() == EdgeKind::Ww).map(|edge| history.versions_of(edge)).max().flatten()
+}
+
 /// What was done to the keys of a cycle, by transaction.
 struct Readers<'a> {
     transactions: &'a Transactions,
@@ -94,15 +115,32 @@ impl<'a> Readers<'a> {
         let (from, to) = (edge.from, edge.to);
         let t = self.transactions;
         match edge.kind() {
-            EdgeKind::So => t.process[from as usize] == t.process[to as usize] && from < to,
-            EdgeKind::Rt => t.completed[from as usize] != NEVER && t.completed[from as usize] < t.invoked[to as usize],
+            // What failed has no place, and the order of a process ends with what is not known to have happened.
+            EdgeKind::So => {
+                self.ok(from) && self.committed(to) && t.process[from as usize] == t.process[to as usize] && from < to
+            }
+            EdgeKind::Rt => {
+                let over = t.completed[from as usize];
+                self.ok(from) && self.committed(to) && over != NEVER && over < t.invoked[to as usize]
+            }
             EdgeKind::Wr => self.committed(from) && self.saw(to, from, edge.key()),
             EdgeKind::Rw => self.committed(to) && self.missed(from, to, edge.key()),
-            EdgeKind::Ww => {
-                let both = self.committed(from) && self.committed(to);
-                both && (self.overwrote(to, from, edge.key()) || self.read_after(to, from, edge.key()))
-            }
+            EdgeKind::Ww => self.committed(from) && self.committed(to) && self.versions_of(edge).is_some(),
         }
+    }
+
+    /// What shows the order of the versions that two transactions wrote, if anything does.
+    fn versions_of(&self, edge: &Edge) -> Option<Order> {
+        let (before, after, key) = (edge.from, edge.to, edge.key());
+        if self.overwrote(after, before, key) {
+            return Some(Order::Versions);
+        }
+        self.writes(before, key).next()?;
+        self.read_after(after, before, key)
+    }
+
+    fn ok(&self, t: u32) -> bool {
+        self.transactions.outcome[t as usize] == Outcome::Ok
     }
 
     /// Whether the effects of a transaction count: it is `ok`, or of unknown outcome (which of its effects were seen is the reader's word).
@@ -167,15 +205,40 @@ impl<'a> Readers<'a> {
         self.reads.get(&key).is_some_and(|reads| reads.iter().any(shows))
     }
 
-    /// Whether somebody who had `missed` behind it read the key from `seen`.
-    fn read_after(&self, seen: u32, missed: u32, key: u32) -> bool {
-        let mut behind: Option<BTreeSet<u32>> = None;
+    /// How somebody who read the key from `seen` had `missed` behind it.
+    fn read_after(&self, seen: u32, missed: u32, key: u32) -> Option<Order> {
         let reads = self.reads.get(&key).into_iter().flatten();
-        let from_seen = |op: &Micro| self.versions(op).any(|version| self.writes(seen, key).any(|own| own == version));
-        let readers: Vec<u32> = reads.filter(|(_, op)| from_seen(op)).map(|(t, _)| *t).collect();
-        readers.iter().any(|reader| {
-            self.saw_any(*reader, missed) || behind.get_or_insert_with(|| self.behind(missed)).contains(reader)
-        })
+        let others = reads.filter(|(reader, op)| ![seen, missed].contains(reader) && self.stops_at(op, seen, missed));
+        let mut readers: Vec<u32> = others.map(|(reader, _)| *reader).collect();
+        readers.dedup();
+        let session = |reader: u32| self.shows(&Edge::new(EdgeKind::So, missed, reader, 0));
+        if readers.iter().any(|&reader| self.saw_before(reader, missed, seen, key)) {
+            Some(Order::Statements)
+        } else if readers.iter().any(|&reader| self.saw_any(reader, missed)) {
+            Some(Order::Direct)
+        } else if readers.iter().any(|&reader| session(reader)) {
+            Some(Order::Session)
+        } else {
+            let behind = if readers.is_empty() { BTreeSet::new() } else { self.behind(missed) };
+            readers.iter().any(|reader| behind.contains(reader)).then_some(Order::Causal)
+        }
+    }
+
+    /// Whether a read shows what `seen` wrote to its key, and nothing that `missed` did.
+    fn stops_at(&self, op: &'a Micro, seen: u32, missed: u32) -> bool {
+        let wrote = |writer: u32, version| self.writes(writer, op.key).any(|own| own == version);
+        self.versions(op).any(|version| wrote(seen, version))
+            && !self.versions(op).any(|version| wrote(missed, version))
+    }
+
+    /// Whether a transaction read from `first`, and after that the key from `then`.
+    fn saw_before(&self, reader: u32, first: u32, then: u32, key: u32) -> bool {
+        let wrote = |writer: u32, op: &'a Micro| {
+            self.versions(op).any(|version| self.writes(writer, op.key).any(|own| own == version))
+        };
+        let reads = || self.transactions.ops(reader).iter().filter(|op| is_read(op));
+        let begun = reads().position(|op| wrote(first, op));
+        begun.is_some_and(|begun| reads().skip(begun + 1).any(|op| op.key == key && self.stops_at(op, then, first)))
     }
 
     fn saw_any(&self, reader: u32, writer: u32) -> bool {

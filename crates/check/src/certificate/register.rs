@@ -12,6 +12,8 @@ use std::hash::BuildHasherDefault;
 use base::Fingerprint;
 use history::{Columns, ErrorKind, Function, History, NIL, Outcome};
 
+use super::file::Doubt;
+
 /// A value of a key and the instant from which it was there, until that of the next row of the same key. The rows of a key stand
 /// together, in order of time, the first is `NIL` since 0.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -174,24 +176,47 @@ pub fn refute_order(history: &History, order: &[u32]) -> Option<String> {
 
 /// The same for some keys only: what else happened is not looked at.
 pub(crate) fn refute_orders(columns: &Columns, order: &[u32], certified: impl Fn(u32) -> bool) -> Option<String> {
+    doubt(columns, order, certified).map(|doubt| doubt.why)
+}
+
+/// The same, and at which place of the order.
+pub(super) fn doubt(columns: &Columns, order: &[u32], certified: impl Fn(u32) -> bool) -> Option<Doubt> {
     // Of each key its value and the latest invocation so far: whatever follows must not have been done before that.
-    let mut registers: BTreeMap<u32, (u64, u64)> = BTreeMap::new();
+    let mut registers = Registers::of(columns);
     let mut seen = vec![false; columns.len()];
-    for &at in order {
+    for (place, &at) in order.iter().enumerate() {
         let i = at as usize;
         if i >= columns.len() || std::mem::replace(&mut seen[i], true) {
-            return Some(format!("operation {at} is in the order twice, or does not exist"));
+            return Some(Doubt::at(place, at, "is in the order twice, or does not exist"));
         }
-        let (value, latest) = registers.entry(columns.key[i]).or_insert((NIL, 0));
+        let (value, latest) = registers.of_key(columns.key[i]);
         let pending = columns.outcome[i] == Outcome::Info;
         let late = !pending && columns.done[i] < *latest;
         let Some(next) = after(columns, i, *value).filter(|_| !late) else {
-            return Some(format!("operation {i} does not fit after what came before it"));
+            return Some(Doubt::at(place, at, "does not fit after what came before it"));
         };
         (*value, *latest) = (next, columns.sent[i].max(*latest));
     }
     let missing = |i: &usize| !seen[*i] && must_happen(columns, *i) && certified(columns.key[*i]);
-    (0..columns.len()).find(missing).map(|i| format!("operation {i} is not in the order"))
+    (0..columns.len()).find(missing).map(|i| Doubt::at(order.len(), i as u32, "is not in the order"))
+}
+
+/// What each key holds, and the latest invocation of those that saw it.
+struct Registers {
+    few: Vec<(u64, u64)>,
+    many: BTreeMap<u32, (u64, u64)>,
+}
+
+impl Registers {
+    fn of(columns: &Columns) -> Registers {
+        let greatest = columns.key.iter().max().map_or(0, |key| *key as usize);
+        let few = if greatest < columns.len() * 4 + 1024 { vec![(NIL, 0); greatest + 1] } else { Vec::new() };
+        Registers { few, many: BTreeMap::new() }
+    }
+
+    fn of_key(&mut self, key: u32) -> &mut (u64, u64) {
+        if self.few.is_empty() { self.many.entry(key).or_insert((NIL, 0)) } else { &mut self.few[key as usize] }
+    }
 }
 
 /// The value after an operation that finds this one; `None`: it cannot have found it.

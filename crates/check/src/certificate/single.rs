@@ -28,6 +28,19 @@ pub fn refute(transactions: &Transactions, anomaly: &TxnAnomaly) -> Option<Strin
     (!holds).then(|| format!("transactions {:?} show no {}", anomaly.transactions, anomaly.class.name()))
 }
 
+/// Whether [`refute`] leaves nothing to what is told: the definition is checked whole.
+pub(super) fn is_whole(transactions: &Transactions, anomaly: &TxnAnomaly) -> bool {
+    let scene = Scene { transactions };
+    match (anomaly.class, &anomaly.transactions[..]) {
+        (Class::DuplicateElements, _) => true,
+        (Class::GarbageRead | Class::FutureRead | Class::Internal | Class::OwnWriteMissed, &[_]) => true,
+        (Class::G1a | Class::G1b | Class::DirtyUpdate, &[_, _]) => true,
+        (Class::LostUpdate, &[a, b]) => scene.replace_the_same(a, b),
+        (Class::IncompatibleOrder, those) => scene.disagree(those),
+        _ => false,
+    }
+}
+
 struct Scene<'a> {
     transactions: &'a Transactions,
 }
@@ -130,6 +143,46 @@ impl<'a> Scene<'a> {
         };
         replaced()
             || self.reads(reader).any(|op| place(op, first).is_some_and(|a| place(op, second).is_some_and(|b| a < b)))
+    }
+
+    /// Whether both transactions read the same of a key first, and then wrote to it.
+    fn replace_the_same(&self, a: u32, b: u32) -> bool {
+        self.updates(a).any(|one| {
+            a != b && self.updates(b).any(|other| one.key == other.key && self.shows(one) == self.shows(other))
+        })
+    }
+
+    /// The reads of keys that the transaction had not touched before, and wrote to later.
+    fn updates(&self, t: u32) -> impl Iterator<Item = &'a Micro> {
+        let ops = self.transactions.ops(t);
+        let live = self.transactions.outcome[t as usize] == Outcome::Ok;
+        ops.iter()
+            .enumerate()
+            .filter(move |(at, op)| {
+                let writes = |later: &Micro| later.key == op.key && matches!(later.kind, Kind::Append | Kind::Write);
+                live && is_read(op)
+                    && !ops[..*at].iter().any(|before| before.key == op.key)
+                    && ops[*at..].iter().any(writes)
+            })
+            .map(|(_, op)| op)
+    }
+
+    /// Whether two reads of a list are no beginnings of each other, or one shows appends of a transaction the other way round.
+    fn disagree(&self, those: &[u32]) -> bool {
+        let reads = || those.iter().flat_map(|&t| self.reads(t)).filter(|op| op.kind == Kind::ReadList);
+        let forks = |a: &Micro, b: &Micro| {
+            let (a, b) = (self.transactions.list(a), self.transactions.list(b));
+            a.iter().zip(b).any(|(one, other)| one != other)
+        };
+        let turned = |op: &&'a Micro| {
+            let list = self.shows(op);
+            let place = |write: &Micro| list.iter().position(|version| *version == write.value);
+            those.iter().any(|&t| {
+                let places: Vec<usize> = self.writes(t).filter_map(place).collect();
+                !places.is_sorted()
+            })
+        };
+        reads().any(|a| reads().any(|b| a.key == b.key && forks(a, b))) || reads().any(|op| turned(&op))
     }
 
     /// Whether both transactions wrote to one key. That they started from one version is taken as told: it rests on the order of versions.

@@ -8,25 +8,32 @@ use std::collections::BTreeMap;
 use history::Outcome;
 use history::txn::{INITIAL, Kind, Micro, NEVER, Transactions, UNREAD};
 
+use super::file::Doubt;
+
 /// Why the order does not prove that the transactions are strict serializable; `None`: it does. Linear in micro-operations and list elements.
 pub fn refute_order(transactions: &Transactions, order: &[u32]) -> Option<String> {
+    doubt(transactions, order).map(|doubt| doubt.why)
+}
+
+/// The same, and at which place of the order.
+pub(super) fn doubt(transactions: &Transactions, order: &[u32]) -> Option<Doubt> {
     let mut store = Store::new(transactions);
     let mut seen = vec![false; transactions.len()];
     let mut before = Before::default();
-    for &t in order {
+    for (place, &t) in order.iter().enumerate() {
         let at = t as usize;
         if at >= seen.len() || std::mem::replace(&mut seen[at], true) || transactions.outcome[at] == Outcome::Fail {
-            return Some(format!("transaction {t} is in the order twice, failed, or does not exist"));
+            return Some(Doubt::of_transaction(place, t, "is in the order twice, failed, or does not exist"));
         }
         if !before.may_follow(transactions, at) {
-            return Some(format!("transaction {t} was over before one that precedes it had begun"));
+            return Some(Doubt::of_transaction(place, t, "was over before one that precedes it had begun"));
         }
         if !transactions.ops(t).iter().all(|op| store.run(op)) {
-            return Some(format!("transaction {t} does not read what the ones before it have written"));
+            return Some(Doubt::of_transaction(place, t, "does not read what the ones before it have written"));
         }
     }
     let missing = |t: &usize| !seen[*t] && transactions.outcome[*t] == Outcome::Ok;
-    (0..seen.len()).find(missing).map(|t| format!("transaction {t} is not in the order"))
+    (0..seen.len()).find(missing).map(|t| Doubt::of_transaction(order.len(), t as u32, "is not in the order"))
 }
 
 /// What the transactions so far say about time.

@@ -55,6 +55,38 @@ pub enum Class {
 }
 
 impl Class {
+    /// Every class.
+    pub const ALL: [Class; 23] = [
+        Class::GarbageRead,
+        Class::DuplicateElements,
+        Class::IncompatibleOrder,
+        Class::CyclicVersions,
+        Class::G0,
+        Class::G1a,
+        Class::G1b,
+        Class::G1c,
+        Class::DirtyUpdate,
+        Class::FutureRead,
+        Class::OwnWriteMissed,
+        Class::Internal,
+        Class::VanishedTransaction,
+        Class::FracturedRead,
+        Class::StaleCausal,
+        Class::LostUpdate,
+        Class::GMonotonic,
+        Class::GMsr,
+        Class::GSingle,
+        Class::PrefixCycle,
+        Class::GNonadjacent,
+        Class::GUpdate,
+        Class::G2Item,
+    ];
+
+    /// The class of this name.
+    pub fn find(name: &str) -> Option<Class> {
+        Self::ALL.into_iter().find(|class| class.name() == name)
+    }
+
     /// The usual name.
     pub fn name(self) -> &'static str {
         match self {

@@ -19,6 +19,13 @@ pub enum EdgeKind {
 }
 
 impl EdgeKind {
+    /// The kind of this abbreviation.
+    pub fn find(name: &str) -> Option<EdgeKind> {
+        [EdgeKind::Ww, EdgeKind::Wr, EdgeKind::Rw, EdgeKind::So, EdgeKind::Rt]
+            .into_iter()
+            .find(|kind| kind.name() == name)
+    }
+
     /// The usual abbreviation.
     pub fn name(self) -> &'static str {
         ["ww", "wr", "rw", "so", "rt"][self as usize]
@@ -221,11 +228,6 @@ pub fn components(graph: &Adjacency) -> Vec<u32> {
 /// The components of a graph given by its edges.
 pub fn components_of(count: usize, edges: &[Edge]) -> Vec<u32> {
     components(&Adjacency::new(count, edges.iter().map(|edge| (edge.from, edge.to))))
-}
-
-/// Whether the edges have no cycle.
-pub fn acyclic(count: usize, edges: &[Edge]) -> bool {
-    topological(count, edges).len() == count
 }
 
 /// Nodes in an order that keeps every edge; those behind a cycle are left out.

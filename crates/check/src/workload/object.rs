@@ -93,7 +93,9 @@ pub(super) static MULTI_REGISTER: Workload = Workload {
     settings: &[("initial", "what every register holds at first; what the first read of it finds, if not told")],
     decide: |events, _, question| {
         let initial = question.number("initial")?;
-        searched(events, question, |history| object::multi_register::decide(history, &question.options, initial))
+        searched(events, question, MULTI_REGISTER.name, |history| {
+            object::multi_register::decide(history, &question.options, initial)
+        })
     },
 };
 
@@ -105,7 +107,7 @@ pub(super) static REENTRANT: Workload = Workload {
     settings: &[("holds", "how often its holder may take it; unlimited if not told")],
     decide: |events, _, question| {
         let most = question.number("holds")?.unwrap_or(u32::MAX);
-        searched(events, question, |history| object::lock::reentrant(history, &question.options, most))
+        searched(events, question, REENTRANT.name, |history| object::lock::reentrant(history, &question.options, most))
     },
 };
 
@@ -117,15 +119,22 @@ pub(super) static SEMAPHORE: Workload = Workload {
     settings: &[("permits", "how many there are; 2 if not told")],
     decide: |events, _, question| {
         let permits = question.number("permits")?.unwrap_or(2);
-        searched(events, question, |history| object::lock::semaphore(history, &question.options, permits))
+        searched(events, question, SEMAPHORE.name, |history| {
+            object::lock::semaphore(history, &question.options, permits)
+        })
     },
 };
 
 fn searched(
     events: &Events,
     question: &Question,
+    workload: &str,
     decide: impl FnOnce(&Objects) -> Findings,
 ) -> Result<Report, Refusal> {
     let history = from_events(events)?;
-    Ok(conclude(&history, "linearizable", decide(&history), &question.options))
+    let mut findings = decide(&history);
+    if question.options.recheck {
+        object::show_order(&history, workload, &question.settings, &mut findings, &question.options);
+    }
+    Ok(conclude(&history, "linearizable", findings, &question.options))
 }

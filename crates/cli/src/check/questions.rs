@@ -11,17 +11,18 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use ::check::workload::{Question, Refusal, Workload};
-use ::check::{Report, Verdict};
+use ::check::{Options, Report, Verdict};
 use history::import::{self, Import, ImportOptions};
 
+use super::watch::{self, Ended, Limits, Teller};
 use super::{all_threads, settings};
 use crate::exit::Exit;
 
 /// Corrections of public tables and test data.
 const CORRECTIONS: &str = include_str!("../../../../corpus/corrections.tsv");
 
-/// Asks them all. `invalid` if an answer disagrees, `unknown` if one is missing.
-pub fn command(table: &Path, corrections: Option<&Path>, lenient: bool) -> Exit {
+/// Asks them all, each within the limits. `invalid` if an answer disagrees, `unknown` if one is missing.
+pub fn command(table: &Path, corrections: Option<&Path>, lenient: bool, limits: &Limits) -> Exit {
     let (rows, corrections) = match read(table, rows).and_then(|rows| Ok((rows, corrections_of(corrections)?))) {
         Ok(read) => read,
         Err(message) => {
@@ -30,10 +31,10 @@ pub fn command(table: &Path, corrections: Option<&Path>, lenient: bool) -> Exit 
         }
     };
     let start = Instant::now();
-    let mut asker = Asker { folder: table.parent().unwrap_or(Path::new("")), lenient, last: None };
+    let mut asker = Asker { folder: table.parent().unwrap_or(Path::new("")).to_path_buf(), lenient, last: None };
     let mut counts: BTreeMap<String, Count> = BTreeMap::new();
     for row in &rows {
-        let answer = asker.ask(row);
+        let answer = ask_within(limits, &mut asker, row);
         let correction = corrections.iter().find(|correction| correction.is_of(row));
         let standing = answer.standing(row, correction);
         let name = format!("{} {}", row.workload, row.model).trim().to_string();
@@ -74,6 +75,29 @@ fn finish(counts: &BTreeMap<String, Count>, seconds: f64) -> Exit {
     }
 }
 
+/// Asks on a thread of its own. A question that does not hear a limit is left behind with all that was read for it.
+fn ask_within(limits: &Limits, asker: &mut Asker, row: &Row) -> Answer {
+    let next = Asker { folder: asker.folder.clone(), last: None, ..*asker };
+    let mut asking = std::mem::replace(asker, next);
+    let (row, mut heard) = (row.clone(), None);
+    let work = move |teller: &Teller<(Answer, Asker)>| {
+        let answer = asking.ask(&row, teller);
+        teller.done((answer, asking));
+    };
+    let ended = watch::watch(limits, work, |told| heard = Some(told));
+    match (heard, ended) {
+        (Some((answer, asked)), _) => {
+            *asker = asked;
+            answer
+        }
+        (None, Ended::Stopped(reason, doing)) => {
+            Answer::Report(Box::new(Report::new("", Verdict::unknown(format!("{reason}: {doing}")), 0)))
+        }
+        (None, _) => Answer::Unreadable("the check ended without an answer (a bug in assize)".to_string()),
+    }
+}
+
+#[derive(Clone)]
 struct Row {
     file: String,
     workload: String,
@@ -134,7 +158,7 @@ fn table<const N: usize>(text: &str, columns: [&str; N]) -> Result<Vec<[String; 
 
 /// What came of a question.
 enum Answer {
-    Report(Report),
+    Report(Box<Report>),
     /// The workload or model is not there.
     Unsupported(String),
     /// The file could not be read, or its events mean nothing to the workload.
@@ -159,7 +183,7 @@ impl Answer {
             Answer::Report(report) if correction.is_some_and(|right| right.verdict == report.verdict.name()) => {
                 Standing::Corrected
             }
-            Answer::Report(Report { verdict: Verdict::Unknown { .. }, .. }) => Standing::Undecided,
+            Answer::Report(report) if matches!(report.verdict, Verdict::Unknown { .. }) => Standing::Undecided,
             Answer::Unsupported(_) => Standing::Unsupported,
             Answer::Report(_) | Answer::Unreadable(_) => Standing::Disagrees,
         }
@@ -197,15 +221,15 @@ impl std::fmt::Display for Count {
     }
 }
 
-struct Asker<'a> {
-    folder: &'a Path,
+struct Asker {
+    folder: PathBuf,
     lenient: bool,
     /// The last file read: often the next question is of the same.
     last: Option<(PathBuf, Import)>,
 }
 
-impl Asker<'_> {
-    fn ask(&mut self, row: &Row) -> Answer {
+impl Asker {
+    fn ask(&mut self, row: &Row, teller: &Teller<(Answer, Asker)>) -> Answer {
         let Some(workload) = Workload::find(&row.workload) else {
             return Answer::Unsupported(format!("workload `{}` is not supported", row.workload));
         };
@@ -215,6 +239,7 @@ impl Asker<'_> {
         };
         let path = self.folder.join(&row.file);
         if self.last.as_ref().is_none_or(|(last, _)| *last != path) {
+            teller.doing(format!("reading {}", row.file));
             match import::open(&path, &ImportOptions { format: None, lenient: self.lenient }) {
                 Ok(import) => self.last = Some((path, import)),
                 Err(error) => return Answer::Unreadable(error.to_string()),
@@ -222,8 +247,10 @@ impl Asker<'_> {
         }
         let Some((_, import)) = &self.last else { return Answer::Unreadable("nothing was read".to_string()) };
         let model = (!row.model.is_empty()).then(|| row.model.clone());
-        match workload.judge(&import.events, &Question { model, settings, options: all_threads() }) {
-            Ok(report) => Answer::Report(report),
+        let options = Options { limit: teller.limit.clone(), ..all_threads() };
+        teller.doing(watch::judging(import.events.len(), Path::new(&row.file)));
+        match workload.judge(&import.events, &Question { model, settings, options }) {
+            Ok(report) => Answer::Report(Box::new(report)),
             Err(Refusal::Unsupported(message)) => Answer::Unsupported(message),
             Err(Refusal::Malformed(wrong)) => Answer::Unreadable(import.malformed(wrong).to_string()),
         }

@@ -19,6 +19,29 @@ pub struct Judged {
     skipped: Option<(usize, String)>,
     /// The operations of the witnesses, by their place in the history.
     steps: BTreeMap<u32, Step>,
+    /// The certificate that was written or read.
+    proven: Option<Proven>,
+}
+
+/// A certificate, for people and for tools.
+#[derive(Clone, Debug, Serialize)]
+pub struct Proven {
+    /// Where it is.
+    pub file: String,
+    /// `order`, `witness`, `anomalies` or `none`.
+    pub proof: &'static str,
+    /// What it holds.
+    #[serde(skip)]
+    pub what: String,
+    /// Whether it was read and checked again, rather than written.
+    pub again: bool,
+}
+
+impl Proven {
+    /// The same, checked again.
+    pub fn again(self) -> Proven {
+        Proven { again: true, ..self }
+    }
 }
 
 /// How to tell it.
@@ -65,6 +88,8 @@ struct Line<'a> {
     anomalies: Vec<Witness<'a>>,
     #[serde(flatten)]
     isolation: Option<Isolation<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    certificate: Option<&'a Proven>,
 }
 
 /// Of transactions: every level and every anomaly.
@@ -98,7 +123,17 @@ impl Judged {
     pub fn own(path: &Path, report: Report, seconds: f64, skipped: Option<(usize, String)>) -> Judged {
         let operations = report.anomalies.iter().flat_map(|found| found.indices.iter().zip(&found.operations));
         let steps = operations.map(|(&place, operation)| (place, Step::of_operation(place, operation))).collect();
-        Judged { path: path.to_path_buf(), report, seconds, skipped, steps }
+        Judged { path: path.to_path_buf(), report, seconds, skipped, steps, proven: None }
+    }
+
+    /// The same, with a certificate.
+    pub fn proven(self, proven: Proven) -> Judged {
+        Judged { proven: Some(proven), ..self }
+    }
+
+    /// What was found.
+    pub fn report(&self) -> &Report {
+        &self.report
     }
 
     /// The verdict on an imported history. Places in witnesses are places in [`Events::operations`].
@@ -116,7 +151,7 @@ impl Judged {
             let known = places.into_iter().filter(|&place| (place as usize) < operations.len());
             steps.extend(known.map(|place| (place, Step::of_event(place, &operations.get(place as usize)))));
         }
-        Judged { path: path.to_path_buf(), report, seconds, skipped, steps }
+        Judged { path: path.to_path_buf(), report, seconds, skipped, steps, proven: None }
     }
 
     /// What a limit left undecided, before it was known what was to be decided.
@@ -166,6 +201,9 @@ impl Judged {
         if hidden > 0 {
             println!("  and {hidden} more");
         }
+        if let Some(Proven { file, what, again, .. }) = &self.proven {
+            println!("  {} {file}: {what}", if *again { "checked again by the certificate" } else { "certificate" });
+        }
     }
 
     fn print_isolation(&self) {
@@ -210,6 +248,7 @@ impl Judged {
             witness: self.report.anomalies.first().map(|anomaly| self.witness(anomaly)),
             anomalies: self.report.anomalies.iter().map(|anomaly| self.witness(anomaly)).collect(),
             isolation: self.isolation(),
+            certificate: self.proven.as_ref(),
         }
     }
 

@@ -222,3 +222,28 @@ fn every_plan_of_the_repository_is_built_in_and_parses() {
         run::plan::read(&source).unwrap_or_else(|error| panic!("{error}"));
     }
 }
+
+#[test]
+fn a_certificate_is_written_checked_again_and_refused_when_changed() {
+    for (text, code, verdict) in [(VALID, 0, "valid"), (INVALID, 1, "invalid")] {
+        let bench = Bench::new();
+        bench.write("history.jsonl", text);
+        let ended = bench.assize(&["check", "history.jsonl", "--certify", "proof.txt"]).expect(code);
+        said(&ended, &[verdict, "certificate proof.txt: "]);
+        let ended = bench.assize(&["check", "history.jsonl", "--certificate", "proof.txt"]).expect(code);
+        said(&ended, &[verdict, "checked again by the certificate proof.txt"]);
+        let ended = bench.assize(&["check", "history.jsonl", "--certificate", "proof.txt", "--json"]).expect(code);
+        said(&ended, &["\"again\":true"]);
+        let proof = std::fs::read_to_string(bench.path("proof.txt")).expect("the certificate was written");
+        bench.write("forged.txt", &proof.replace("\n0 1\n", "\n1 -1\n").replace("witness", "order"));
+        let ended = bench.assize(&["check", "history.jsonl", "--certificate", "forged.txt"]).expect(65);
+        said(&ended, &["error: forged.txt", "the certificate is refused"]);
+    }
+    let bench = Bench::new();
+    bench.write("history.jsonl", VALID);
+    bench.assize(&["check", "history.jsonl", "history.jsonl", "--certify", "proof.txt"]).expect(64);
+    bench.assize(&["check", "history.jsonl", "--certificate", "missing.txt"]).expect(66);
+    bench.write("other.txt", "nothing\n");
+    let ended = bench.assize(&["check", "history.jsonl", "--certificate", "other.txt"]).expect(65);
+    said(&ended, &["other.txt:1: expected `assize-certificate 1`"]);
+}

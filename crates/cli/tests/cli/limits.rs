@@ -84,6 +84,47 @@ fn a_memory_limit_holds_for_one_big_request() {
     assert!(most < 55_000_000, "{most} bytes");
 }
 
+/// A history that takes minutes to read: one operation and thirteen gigabytes of empty lines, compressed.
+fn endless() -> Vec<u8> {
+    let first = b"{:type :invoke :process 0 :f :write :value 1}\n{:type :ok :process 0 :f :write :value 1}\n";
+    let header = |kind: u32, size: u32, last: bool| (size << 3 | kind << 1 | u32::from(last)).to_le_bytes();
+    let mut bytes = vec![0x28, 0xb5, 0x2f, 0xfd, 0x00, 0x38];
+    bytes.extend_from_slice(&header(0, first.len() as u32, false)[..3]);
+    bytes.extend_from_slice(first);
+    for block in 1..=100_000 {
+        bytes.extend_from_slice(&header(1, 1 << 17, block == 100_000)[..3]);
+        bytes.push(b'\n');
+    }
+    bytes
+}
+
+#[test]
+fn a_time_limit_stops_reading_too() {
+    let bench = Bench::new();
+    std::fs::write(bench.path("endless.edn.zst"), endless()).expect("a file");
+    let began = Instant::now();
+    let ended = bench.assize(&["check", "--time-limit", "500ms", "endless.edn.zst"]).expect(2);
+    assert!(began.elapsed() < Duration::from_secs(4), "{:?}", began.elapsed());
+    assert!(ended.out.contains("the time limit of 500ms was reached: reading endless.edn.zst"), "{}", ended.out);
+}
+
+#[test]
+fn each_question_of_a_table_has_the_limits() {
+    let bench = Bench::new();
+    std::fs::write(bench.path("endless.edn.zst"), endless()).expect("a file");
+    bench.write(
+        "good.edn",
+        "{:type :invoke :process 0 :f :write :value 1}\n{:type :ok :process 0 :f :write :value 1}\n",
+    );
+    let row = |file: &str| format!("{file}\tregister\t\t\tvalid\n");
+    let table = ["file\tworkload\tmodel\toptions\tverdict\n".to_string(), row("endless.edn.zst"), row("good.edn")];
+    bench.write("table.tsv", &table.concat());
+    let ended = bench.assize(&["check", "--questions", "table.tsv", "--time-limit", "300ms"]).expect(2);
+    let told = "endless.edn.zst [register]: unknown (the time limit of 300ms was reached: reading endless.edn.zst)";
+    assert!(ended.out.contains(told), "{}", ended.out);
+    assert!(ended.out.contains("1 of 2 agree, 1 undecided"), "{}", ended.out);
+}
+
 #[test]
 fn limits_are_read_as_quantities() {
     let bench = Bench::new();

@@ -13,6 +13,7 @@ pub struct Builder {
     made: Transactions,
     orders: Vec<(u64, u64)>,
     known_keys: HashMap<String, u32>,
+    small: Small,
     known_versions: HashMap<(u32, i64), u32, BuildHasherDefault<Fingerprint>>,
     known_texts: HashMap<(u32, String), u32>,
 }
@@ -39,7 +40,7 @@ impl Builder {
     /// Nothing yet, with room for so many transactions.
     pub(super) fn with_room(timed: bool, transactions: usize) -> Builder {
         let mut builder = Builder::new(timed);
-        builder.known_versions.reserve(transactions);
+        builder.small.last = vec![NONE; transactions * 4 + 1024];
         builder.orders.reserve(transactions);
         builder.made.ops.reserve(transactions);
         builder
@@ -65,7 +66,17 @@ impl Builder {
     /// The number of a version.
     pub fn version(&mut self, key: u32, value: i64) -> u32 {
         let made = &mut self.made;
-        *self.known_versions.entry((key, value)).or_insert_with(|| new_version(made, key, value))
+        match self.small.find(made, key, value) {
+            Place::Known(version) => version,
+            Place::New => {
+                let version = new_version(made, key, value);
+                self.small.add(version, value);
+                version
+            }
+            Place::Elsewhere => {
+                *self.known_versions.entry((key, value)).or_insert_with(|| new_version(made, key, value))
+            }
+        }
     }
 
     /// The number of a version whose value is a text.
@@ -156,6 +167,51 @@ impl Builder {
         }
         rank(&mut made, places.iter().map(|at| orders[*at as usize]).collect());
         Ok(made)
+    }
+}
+
+const NONE: u32 = u32::MAX;
+/// Most keys that have a value in common and are found by it.
+const CHAIN: usize = 8;
+
+/// Versions of small values, by value: those that are met together stand together, where a hash would scatter them.
+#[derive(Default)]
+struct Small {
+    /// Of each value, the version that was made last.
+    last: Vec<u32>,
+    /// Of each version, the one of the same value that was made before it.
+    before: Vec<u32>,
+}
+
+enum Place {
+    Known(u32),
+    New,
+    /// The value is not small, or too many keys have it.
+    Elsewhere,
+}
+
+impl Small {
+    #[inline]
+    fn find(&self, made: &Transactions, key: u32, value: i64) -> Place {
+        let Some(&last) = usize::try_from(value).ok().and_then(|value| self.last.get(value)) else {
+            return Place::Elsewhere;
+        };
+        let mut version = last;
+        for _ in 0..CHAIN {
+            if version == NONE {
+                return Place::New;
+            }
+            if made.version_key[version as usize] == key {
+                return Place::Known(version);
+            }
+            version = self.before[version as usize];
+        }
+        Place::Elsewhere
+    }
+
+    fn add(&mut self, version: u32, value: i64) {
+        self.before.resize(version as usize + 1, NONE);
+        self.before[version as usize] = std::mem::replace(&mut self.last[value as usize], version);
     }
 }
 
