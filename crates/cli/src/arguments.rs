@@ -56,6 +56,7 @@ Prints a line for each and ends with the worst. Format and workload are recognis
   assize check --json a.jsonl b.edn.zst | jq .verdict
   assize check --workload rw-register --model snapshot-isolation history.edn
   assize check --time-limit 10s --memory-limit 2GB history.edn
+  assize check --certify proof.txt history.edn && assize check --certificate proof.txt history.edn
   assize check --questions corpus/QUESTIONS.tsv")]
     Check {
         /// Run folders or history files

@@ -203,11 +203,15 @@ fn refused(path: &Path, import: &Import, refusal: Refusal) -> Exit {
 }
 
 fn recognised(import: &Import) -> Result<&'static Workload, String> {
+    if import.events.is_empty() {
+        let skipped = import.first_skipped.as_ref().map(|first| format!("; the first mistake is {first}"));
+        return Err(format!("no event is left to judge{}", skipped.unwrap_or_default()));
+    }
     let Some(name) = workload::recognise(&import.events) else {
         let functions: Vec<&str> = import.events.functions().collect();
         let known = WORKLOADS.iter().map(|workload| workload.name).collect::<Vec<_>>().join(", ");
-        let functions = functions.join(", ");
-        return Err(format!("functions {functions} are of no known workload; name one with `--workload`: {known}"));
+        let (functions, are) = (functions.join("`, `"), if functions.len() == 1 { "is" } else { "are" });
+        return Err(format!("`{functions}` {are} of no known workload; name one with `--workload`: {known}"));
     };
     Workload::find(name).ok_or_else(|| format!("this is a history of `{name}`, which cannot be judged yet"))
 }

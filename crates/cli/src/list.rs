@@ -111,9 +111,9 @@ fn wrap(text: &str, width: usize) -> Vec<String> {
 
 /// What to say of a model that does not exist.
 pub fn models_hint(name: &str) -> String {
-    let names = || check::MODELS.iter().map(|model| model.name);
-    match plan::nearest(name, names()) {
+    let of_workloads = check::WORKLOADS.iter().flat_map(|workload| workload.models.iter().copied());
+    match plan::nearest(name, check::MODELS.iter().map(|model| model.name).chain(of_workloads)) {
         Some(near) => format!("did you mean `{near}`?"),
-        None => format!("known: {}", names().collect::<Vec<_>>().join(", ")),
+        None => "`assize list models` shows them all".to_string(),
     }
 }

@@ -192,16 +192,20 @@ impl<'a> Line<'a> {
             },
             due: Time(self.natural("due")?.unwrap_or(sent)),
             sent: Time(sent),
-            done: self.done(outcome, error)?,
+            done: self.done(outcome, error, sent)?,
             completion: Completion { outcome, result: if reads { value } else { NIL }, error },
             phase: phase.unwrap_or_default(),
         })
     }
 
-    fn done(&self, outcome: Outcome, error: ErrorKind) -> Result<Time, Wrong> {
+    fn done(&self, outcome: Outcome, error: ErrorKind, sent: u64) -> Result<Time, Wrong> {
         match self.natural("done")? {
             _ if outcome == Outcome::Info => Ok(Time::MAX),
-            Some(done) => Ok(Time(done)),
+            Some(done) if done >= sent => Ok(Time(done)),
+            Some(done) => {
+                let at = self.get("done").map_or(0, |(at, _)| *at);
+                Err(Wrong::new(at, format!("expected a time in `done` that is not before `sent`, {sent}, not {done}")))
+            }
             None if error == ErrorKind::NeverSent => Ok(Time::MAX),
             None => {
                 let at = self.get("outcome").map_or(0, |(at, _)| *at);

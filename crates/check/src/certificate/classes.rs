@@ -27,7 +27,9 @@ pub(super) fn of_cycle(transactions: &Transactions, cycle: &[Edge]) -> Vec<(Clas
     let (plain, weak) = (needs(false), needs(!lists));
     let mut classes = Vec::new();
     let mut is = |holds: bool, class: Class, variant: Variant| classes.extend(holds.then_some((class, variant)));
-    let by_data = order <= Order::Statements;
+    // Of lists, read committed is Adya's: what statements saw one after the other is of monotonic atomic view.
+    let by_data = order <= if lists { Order::Versions } else { Order::Statements };
+    is(lists && missing == 0 && order <= Order::Statements, Class::VanishedTransaction, plain);
     is(missing + count(EdgeKind::Wr) == 0 && order == Order::Versions, Class::G0, plain);
     is(missing == 0 && by_data, Class::G1c, weak);
     is(missing == 1 && by_data, Class::GSingle, plain);

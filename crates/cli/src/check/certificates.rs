@@ -6,9 +6,8 @@ use std::time::Instant;
 use ::check::certificate::{Certificate, Proof, Standing, Subject, certify, verify};
 use ::check::workload::{Question, WORKLOADS};
 use ::check::{Report, Verdict};
-use base::units::show_count;
 
-use super::told::{Judged, Proven};
+use super::told::{Judged, Proven, operations};
 use crate::exit::Exit;
 
 /// Writes the certificate of a report, and says what is in it.
@@ -62,9 +61,11 @@ pub fn judge(history: &Path, file: &Path, subject: &Subject, certificate: &Certi
 
 fn proven(file: &Path, certificate: &Certificate) -> Proven {
     let (proof, what) = match &certificate.proof {
-        Proof::Order(order) => ("order", format!("an order of {} operations", show_count(order.all.len() as u64))),
-        Proof::Witness(witness) => ("witness", format!("{} operations that contradict each other", witness.all.len())),
-        Proof::Anomalies(all) => ("anomalies", format!("{} anomalies, edge by edge", all.len())),
+        Proof::Order(order) => ("order", format!("an order of {}", operations(order.all.len()))),
+        Proof::Witness(witness) => ("witness", format!("{} that contradict each other", operations(witness.all.len()))),
+        Proof::Anomalies(all) => {
+            ("anomalies", format!("{} anomal{}, edge by edge", all.len(), if all.len() == 1 { "y" } else { "ies" }))
+        }
         Proof::None(why) => ("none", format!("no proof: {why}")),
     };
     Proven { file: file.display().to_string(), proof, what, again: false }

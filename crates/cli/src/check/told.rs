@@ -123,7 +123,15 @@ impl Judged {
     pub fn own(path: &Path, report: Report, seconds: f64, skipped: Option<(usize, String)>) -> Judged {
         let operations = report.anomalies.iter().flat_map(|found| found.indices.iter().zip(&found.operations));
         let steps = operations.map(|(&place, operation)| (place, Step::of_operation(place, operation))).collect();
-        Judged { path: path.to_path_buf(), report, seconds, skipped, steps, proven: None }
+        Judged { path: path.to_path_buf(), report, seconds, skipped, steps, proven: None }.or_nothing()
+    }
+
+    /// Nothing that was there said anything: what is left of a history when all of it was skipped proves no promise.
+    fn or_nothing(mut self) -> Judged {
+        if self.report.operations == 0 && self.report.verdict == Verdict::Valid {
+            self.report.verdict = Verdict::unknown("there are no operations to judge");
+        }
+        self
     }
 
     /// The same, with a certificate.
@@ -151,7 +159,7 @@ impl Judged {
             let known = places.into_iter().filter(|&place| (place as usize) < operations.len());
             steps.extend(known.map(|place| (place, Step::of_event(place, &operations.get(place as usize)))));
         }
-        Judged { path: path.to_path_buf(), report, seconds, skipped, steps, proven: None }
+        Judged { path: path.to_path_buf(), report, seconds, skipped, steps, proven: None }.or_nothing()
     }
 
     /// What a limit left undecided, before it was known what was to be decided.
@@ -182,15 +190,13 @@ impl Judged {
             println!("{}: {}", self.path.display(), self.report.verdict);
             return;
         }
-        let operations = base::units::show_count(self.report.operations as u64);
+        let operations = operations(self.report.operations);
         let milliseconds = self.seconds * 1e3;
         let file = self.path.display();
-        println!(
-            "{file}: {} {} ({operations} operations, {milliseconds:.1} ms)",
-            self.report.model, self.report.verdict
-        );
+        println!("{file}: {} {} ({operations}, {milliseconds:.1} ms)", self.report.model, self.report.verdict);
         if let Some((count, first)) = &self.skipped {
-            println!("  {count} malformed events skipped, the first: {first}");
+            let s = if *count == 1 { "" } else { "s" };
+            println!("  {count} malformed event{s} skipped, the first: {first}");
         }
         self.print_isolation();
         for anomaly in &self.report.anomalies {
@@ -312,6 +318,11 @@ impl Step {
             completed_ns: completed.and_then(|event| event.time),
         }
     }
+}
+
+/// `1 operation`, `1 000 operations`.
+pub fn operations(count: usize) -> String {
+    format!("{} operation{}", base::units::show_count(count as u64), if count == 1 { "" } else { "s" })
 }
 
 /// A value as JSON; names are texts.

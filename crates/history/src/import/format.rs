@@ -56,9 +56,13 @@ impl Format {
         }
     }
 
-    /// The format of this name; `porcupine-kv` is written like Jepsen's EDN.
+    /// The format of this name; `porcupine-kv` is written like Jepsen's EDN, and plain `edn` and `json` are Jepsen's.
     pub fn find(name: &str) -> Option<Format> {
-        let name = if name == "porcupine-kv" { "jepsen-edn" } else { name };
+        let name = match name {
+            "porcupine-kv" | "edn" => "jepsen-edn",
+            "json" => "jepsen-json",
+            name => name,
+        };
         Self::ALL.iter().copied().find(|format| format.name() == name)
     }
 
