@@ -13,18 +13,24 @@ fn main() {
     let sizes = if sizes.is_empty() { vec![10_000, 100_000, 1_000_000] } else { sizes };
     println!("{:<40} {:>12} {:>9} {:>12}", "", "transactions", "ns/txn", "bytes/op");
     for transactions in &sizes {
-        lists(LargeTxn { transactions: *transactions, ..LargeTxn::LISTS }, "list-append strict-serializable");
+        every_level(LargeTxn { transactions: *transactions, ..LargeTxn::LISTS }, "list-append strict-serializable");
     }
     for transactions in &sizes {
         let large = LargeTxn { transactions: *transactions, pending: 0.01, ..LargeTxn::LISTS };
-        lists(large, "the same, 1 % unknown");
+        every_level(large, "the same, 1 % unknown");
     }
     for transactions in &sizes {
         registers(LargeTxn { transactions: *transactions, ..LargeTxn::REGISTERS });
     }
+    for transactions in &sizes {
+        every_level(
+            LargeTxn { transactions: *transactions, ..LargeTxn::REGISTERS },
+            "rw-register, blind writes, every level",
+        );
+    }
 }
 
-fn lists(large: LargeTxn, name: &str) {
+fn every_level(large: LargeTxn, name: &str) {
     let history = large.history();
     show(&large, name, || assert!(check_transactions(&history).order.is_some()));
 }

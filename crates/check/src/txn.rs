@@ -6,6 +6,7 @@
 //! - `append`: what list-append transactions say about the order of versions; [`register`]: the same of registers; `facts`: the form in which a workload says it.
 //! - `graph`: dependencies and how far they can be ordered; `cycles`: what stands in the way.
 //! - [`solve`]: a search for the order of versions where the data does not tell it.
+//! - `doubt`: levels that nothing contradicts and nothing proves.
 //! - `statements`: levels that look inside a transaction; `updates`: one that looks at which of them write.
 //! - [`weak`]: read committed, read atomic and causal consistency without the order of versions.
 //! - [`explain`]: a cycle in sentences; `picture`: as an SVG.
@@ -13,6 +14,7 @@
 pub(crate) mod anomaly;
 pub(crate) mod append;
 pub(crate) mod cycles;
+mod doubt;
 pub mod explain;
 pub(crate) mod facts;
 pub(crate) mod graph;
@@ -180,32 +182,28 @@ fn search(transactions: &Transactions, options: &Options) -> TxnReport {
         (facts, Some(reads))
     };
     let limit = &options.limit;
-    let mut undecided = Vec::new();
-    let (mut order, mut loose) = (None, false);
-    match ordered(transactions, &facts) {
-        Ok(found) => order = Some(found),
-        Err(placed) => {
-            if lists {
-                reads = Some(append::reads(transactions, &facts));
-            }
-            let cycles = cycles::cycles(transactions, &facts.live, &placed, &facts.edges, limit);
-            let gave_up = |class: Class| format!("the search for {} ran out of its budget", class.name());
-            undecided = cycles.undecided.into_iter().map(|(class, variant)| (class, variant, gave_up(class))).collect();
-            loose = is_loose(&facts, &cycles.components);
-            for found in cycles.found {
-                note_cycle(transactions, &mut facts, found);
-            }
-        }
+    let (mut undecided, mut loose) = (Vec::new(), false);
+    let placed = ordered(transactions, &facts);
+    // An order with every version in its place proves the weak levels too; nothing else that takes long comes before them.
+    if placed.is_err() || facts.unordered.is_some() {
+        let reads = reads.get_or_insert_with(|| append::reads(transactions, &facts));
+        weak_levels(transactions, &mut facts, reads, &mut undecided, (lists, limit));
     }
-    // An order with every version in its place proves the weak levels too.
-    if let Some(reads) = reads.as_ref().filter(|_| order.is_none() || facts.unordered.is_some()) {
-        weak_levels(transactions, &mut facts, reads, lists, limit);
+    if let Err(placed) = &placed {
+        let cycles = cycles::cycles(transactions, &facts.live, placed, &facts.edges, limit);
+        let because = |class: Class| match limit.exceeded() {
+            Some(reason) => format!("{reason} before this level was decided"),
+            None => format!("the search for {} ran out of its budget", class.name()),
+        };
+        undecided.extend(cycles.undecided.into_iter().map(|(class, variant)| (class, variant, because(class))));
+        loose = is_loose(&facts, &cycles.components);
+        cycles.found.into_iter().for_each(|found| note_cycle(transactions, &mut facts, found));
     }
     if options.recheck {
         refute_anomalies(transactions, &mut facts);
     }
     let open = facts.unordered.is_some() || loose;
-    let stopped = limit.exceeded().filter(|_| order.is_none() || facts.unordered.is_some());
+    let mut order = placed.ok();
     if open && facts.ambiguous.is_none() {
         let data = match &reads {
             Some(reads) if !lists => solve::Data::of_registers(&facts, reads),
@@ -213,7 +211,7 @@ fn search(transactions: &Transactions, options: &Options) -> TxnReport {
         };
         order = unordered(transactions, &mut facts, &data, &mut undecided, options);
     }
-    report(transactions, facts, Undecided { classes: undecided, stopped, open }, order)
+    report(transactions, facts, Undecided { classes: undecided, open }, order)
 }
 
 /// Whether the order of two versions that nobody read can matter: only if their writers are on cycles together. All others may be put in an
@@ -275,8 +273,6 @@ const STEPS: u64 = 1000;
 #[derive(Default)]
 struct Undecided {
     classes: Vec<(Class, Variant, String)>,
-    /// Why the check was stopped.
-    stopped: Option<&'static str>,
     /// Whether the data leaves the order of some versions open.
     open: bool,
 }
@@ -288,23 +284,33 @@ fn note_cycle(transactions: &Transactions, facts: &mut Facts, found: cycles::Fou
 }
 
 /// Causal consistency; and if it does not hold, read atomic and read committed (of lists: monotonic atomic view).
-fn weak_levels(transactions: &Transactions, facts: &mut Facts, reads: &weak::Reads, lists: bool, limit: &Limit) {
+fn weak_levels(
+    transactions: &Transactions,
+    facts: &mut Facts,
+    reads: &weak::Reads,
+    undecided: &mut Vec<(Class, Variant, String)>,
+    (lists, limit): (bool, &Limit),
+) {
+    use weak::Weak::{Causal, ReadAtomic, ReadCommitted};
     let known: Vec<Edge> = facts.edges.iter().copied().filter(|edge| lists && edge.kind() == EdgeKind::Ww).collect();
-    let mut look = |reads: &weak::Reads, level, class, variant| {
-        let cycle = if limit.exceeded().is_some() { None } else { weak::violation(reads, level, &known) };
-        let broken = cycle.is_some();
-        cycle.into_iter().for_each(|cycle| note_cycle(transactions, facts, cycles::Found { class, variant, cycle }));
-        broken
-    };
     // Of lists, the order of processes makes a variant of its own.
-    let variant = if lists { Variant::Process } else { Variant::Plain };
-    if !look(reads, weak::Weak::Causal, Class::StaleCausal, variant) {
-        return; // The others ask for less.
-    }
     let alone = lists.then(|| reads.without_sessions());
-    if look(alone.as_ref().unwrap_or(reads), weak::Weak::ReadAtomic, Class::FracturedRead, Variant::Plain) {
-        let class = if lists { Class::VanishedTransaction } else { Class::G1c };
-        look(alone.as_ref().unwrap_or(reads), weak::Weak::ReadCommitted, class, Variant::Plain);
+    let alone = alone.as_ref().unwrap_or(reads);
+    let causal = if lists { Variant::Process } else { Variant::Plain };
+    let vanished = if lists { Class::VanishedTransaction } else { Class::G1c };
+    for (reads, level, class, variant) in [
+        (reads, Causal, Class::StaleCausal, causal),
+        (alone, ReadAtomic, Class::FracturedRead, Variant::Plain),
+        (alone, ReadCommitted, vanished, Variant::Plain),
+    ] {
+        if let Some(reason) = limit.exceeded() {
+            undecided.push((class, variant, format!("{reason} before this level was decided")));
+            continue;
+        }
+        match weak::violation(reads, level, &known) {
+            Some(cycle) => note_cycle(transactions, facts, cycles::Found { class, variant, cycle }),
+            None => return, // The others ask for less.
+        }
     }
 }
 
@@ -330,9 +336,6 @@ fn report(transactions: &Transactions, facts: Facts, undecided: Undecided, order
         if broken.iter().any(|(class, variant)| level.forbids(*class, *variant)) {
             return Verdict::Invalid;
         }
-        if let Some(reason) = undecided.stopped {
-            return Verdict::unknown(format!("{reason} before this level was decided"));
-        }
         if let Some(reason) = &facts.ambiguous {
             return Verdict::unknown(reason.clone());
         }
@@ -343,58 +346,14 @@ fn report(transactions: &Transactions, facts: Facts, undecided: Undecided, order
     };
     let mut levels: Vec<(&'static Level, Verdict)> = LEVELS.iter().map(|level| (level, decide(level))).collect();
     if undecided.open {
-        doubt(&mut levels);
+        doubt::searched(&mut levels);
     }
-    unrecorded(transactions, &mut levels);
+    doubt::unrecorded(transactions, &mut levels);
     let name =
         |(class, variant)| TxnAnomaly { class, variant, story: vec![], transactions: vec![], cycle: vec![] }.name();
     let counts = facts.counts.iter().map(|(what, count)| (name(*what), *count)).collect();
     let clean = broken.is_empty();
     TxnReport { levels, anomalies, counts, transactions: transactions.len(), order: order.filter(|_| clean) }
-}
-
-/// Where an order of versions had to be searched for, some classes were not: a level that forbids them holds if one holds that contains it
-/// and forbids what is in every such anomaly.
-fn doubt(levels: &mut [(&'static Level, Verdict)]) {
-    const LARGER: [(Class, &[Class]); 4] = [
-        (Class::LostUpdate, &[Class::GSingle]),
-        (Class::GMonotonic, &[Class::GSingle]),
-        (Class::GMsr, &[Class::PrefixCycle, Class::GNonadjacent]),
-        (Class::GUpdate, &[Class::G2Item]),
-    ];
-    let forbids = |level: &Level, class| Variant::ALL.iter().any(|variant| level.forbids(class, *variant));
-    let settled = |level: &Level| {
-        let searched = |(class, larger): &(Class, &[Class])| {
-            !forbids(level, *class) || larger.iter().any(|larger| forbids(level, *larger))
-        };
-        LARGER.iter().all(searched)
-    };
-    let holds = |(level, verdict): &&(&'static Level, Verdict)| *verdict == Verdict::Valid && settled(level);
-    let proofs: Vec<&'static Level> = levels.iter().filter(holds).map(|(level, _)| *level).collect();
-    for (level, verdict) in levels.iter_mut().filter(|(level, verdict)| *verdict == Verdict::Valid && !settled(level)) {
-        if !proofs.iter().any(|proof| proof.contains(level)) {
-            *verdict = Verdict::unknown("the order of some versions is not known, and no stronger level holds");
-        }
-    }
-}
-
-/// Levels of an order that was not recorded are at best not contradicted. Real time contains the order of every process, named or not.
-fn unrecorded(transactions: &Transactions, levels: &mut [(&'static Level, Verdict)]) {
-    let proofs: Vec<&'static Level> = (levels.iter())
-        .filter(|(level, verdict)| {
-            *verdict == Verdict::Valid && level.variant() == Variant::Realtime && transactions.timed
-        })
-        .map(|(level, _)| *level)
-        .collect();
-    let proved = |level: &Level| proofs.iter().any(|proof| proof.contains(level));
-    for (level, verdict) in levels.iter_mut().filter(|(_, verdict)| *verdict == Verdict::Valid) {
-        let missing = match level.variant() {
-            Variant::Realtime if !transactions.timed => "times",
-            Variant::Process if transactions.anonymous && !proved(level) => "processes",
-            _ => continue,
-        };
-        *verdict = Verdict::unknown(format!("nothing contradicts it, but the history does not record {missing}"));
-    }
 }
 
 /// Whether any transaction works on lists, rather than registers.

@@ -1,7 +1,7 @@
 //! What is said of levels that the history does not record enough for.
 
-use check::Verdict;
-use check::txn::{LEVELS, Variant, check_transactions};
+use check::txn::{LEVELS, Variant, check_transactions, check_transactions_with};
+use check::{Limit, Options, Verdict};
 use history::txn::{Transactions, notation};
 
 /// The verdicts of some levels, in a word each.
@@ -65,4 +65,32 @@ fn without_both_only_the_data_speaks() {
         assert_eq!(verdict.name(), expected, "{}", level.name);
     }
     assert!(LEVELS.len() == report.levels.len() && report.verdict("serializable") == Verdict::Valid);
+}
+
+/// No order of versions fits, but that takes a distinction of cases.
+const TWO_CASES: &str = "p0: (x:=1 y:=1)\np1: (x:=2 z:=1)\np2:  (x=1 z=nil z:=2)\np3:  (x=2 y=nil y:=3)";
+
+#[test]
+fn weak_levels_are_told_when_the_search_for_the_strong_ones_ends() {
+    let transactions = notation(TWO_CASES);
+    let found = check_transactions(&transactions);
+    assert_eq!(found.verdict("parallel-snapshot-isolation"), Verdict::Invalid);
+    let hurried = check_transactions_with(&transactions, &Options { budget: 0, ..Options::default() });
+    assert_eq!(hurried.verdict("parallel-snapshot-isolation").name(), "unknown");
+    for level in ["read-committed", "read-atomic", "causal", "serializable"] {
+        assert_eq!(hurried.verdict(level), found.verdict(level), "{level}");
+    }
+}
+
+#[test]
+fn a_check_that_was_stopped_calls_nothing_valid() {
+    let options = Options { limit: Limit::new(), ..Options::default() };
+    options.limit.stop("the time limit was reached");
+    for drawing in [WRITE_SKEW, FORGOTTEN, TWO_CASES] {
+        let report = check_transactions_with(&notation(drawing), &options);
+        let held: Vec<&str> = report.strongest().iter().map(|level| level.name).collect();
+        assert_eq!(held, ["read-uncommitted"; 0], "{drawing}");
+        let reason = report.verdict("serializable").to_string();
+        assert!(reason.contains("the time limit was reached"), "{reason}");
+    }
 }

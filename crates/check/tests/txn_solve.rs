@@ -1,13 +1,15 @@
 //! Why a history whose versions have no known order breaks a level: what is told, and that it stands alone.
 
 use base::{Rng, Seed};
+use check::Limit;
 use check::txn::solve::form::Form;
-use check::txn::solve::{Data, Effort, decide};
+use check::txn::solve::{Data, Effort, decide, greedy, replay};
 use check::txn::{LEVELS, Level, Variant, check_transactions, register};
 use expect_test::{Expect, expect};
 use history::Outcome;
 use history::txn::{INITIAL, Kind, Transactions, UNREAD, notation};
 use testkit::brute_txn::{Keep, Shape, parallel, random_transactions, serializable, snapshot};
+use testkit::store_txn::Run;
 
 const BLIND: Shape = Shape {
     transactions: 4,
@@ -240,4 +242,57 @@ fn alone(history: &Transactions, members: &[u32]) -> Transactions {
         alone.outcome[t] = Outcome::Fail;
     }
     alone
+}
+
+/// Histories of a store that is what it says are proved without a search: by one guess, mended here and there.
+#[test]
+fn what_a_good_store_does_is_proved_by_a_guess() {
+    let serial = Run { transactions: 600, ..Run::SERIAL };
+    for (run, form, variant) in [
+        (serial, Form::Serial, Variant::Realtime),
+        (Run { keys: 100, ..serial }, Form::Serial, Variant::Realtime),
+        (Run { keys: 10, ..serial }, Form::Serial, Variant::Realtime),
+        (Run { keys: 3, ..serial }, Form::Serial, Variant::Realtime),
+        (Run { pending: 0.02, ..serial }, Form::Serial, Variant::Realtime),
+        (Run { stale: 8, ..serial }, Form::Snapshot, Variant::Realtime),
+        (Run { stale: 8, keys: 100, ..serial }, Form::Snapshot, Variant::Realtime),
+        (Run { stale: 8, ..serial }, Form::Prefix, Variant::Process),
+    ] {
+        let proved = |seed: &u64| {
+            let history = Run { seed: *seed, ..run }.history();
+            let (facts, reads) = register::facts(&history);
+            let data = Data::of_registers(&facts, &reads);
+            let order = greedy::schedule(&history, &data, form, variant, &Limit::default());
+            order.is_some_and(|order| replay::events(&history, &data.members, &order, form != Form::Prefix, variant))
+        };
+        let missed: Vec<u64> = (0..40).filter(|seed| !proved(seed)).collect();
+        assert_eq!(missed, [0; 0], "{run:?}, {form:?}, {variant:?}");
+    }
+}
+
+/// Forty thousand transactions: the pasts are clocks over few chains.
+#[test]
+fn long_orders_are_replayed_for_parallel_snapshot_isolation() {
+    let history = Run { transactions: 40_000, ..Run::SERIAL }.history();
+    let (facts, reads) = register::facts(&history);
+    let data = Data::of_registers(&facts, &reads);
+    let events = greedy::schedule(&history, &data, Form::Serial, Variant::Realtime, &Limit::default());
+    let order: Vec<u32> = events.expect("an order").into_iter().step_by(2).map(|event| event / 2).collect();
+    let replayed =
+        |order: &[u32], limit: &Limit| replay::parallel(&history, &data.members, order, Variant::Realtime, limit);
+    assert_eq!(replayed(&order, &Limit::default()), Some(true));
+    // A reader and who wrote what it read, the wrong way round.
+    let mut places = vec![0; history.len()];
+    order.iter().enumerate().for_each(|(at, t)| places[*t as usize] = at);
+    let late = data
+        .reads
+        .iter()
+        .find(|(_, writer, reader)| *writer < *reader && places[*writer as usize] + 1 == places[*reader as usize]);
+    let (_, writer, _) = late.expect("a reader right behind its writer");
+    let mut swapped = order.clone();
+    swapped.swap(places[*writer as usize], places[*writer as usize] + 1);
+    assert_eq!(replayed(&swapped, &Limit::default()), Some(false));
+    let small = Limit::with_memory(1 << 20, "1 MiB is not enough");
+    small.note_used(1 << 20);
+    assert_eq!(replayed(&order, &small), None);
 }

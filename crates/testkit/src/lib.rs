@@ -9,6 +9,7 @@
 //! - [`every_history`], [`random_history`]: what checkers are compared on.
 //! - [`available`]: whether a test that needs a program or root can run here; no skip goes unseen.
 //! - [`codec`]: what every encoding of messages is held to.
+//! - [`store_txn`]: what a store with transactions on registers does, in histories of any size.
 //! - [`script`]: folders of scenarios, played and compared with what they say.
 
 /// Models decided from their definitions, by trying every order. Only for small histories.
@@ -21,6 +22,7 @@ pub mod codec;
 mod need;
 pub mod script;
 mod small;
+pub mod store_txn;
 mod timeline;
 
 pub use need::available;

@@ -8,6 +8,7 @@ use history::Outcome;
 use history::txn::{Kind, Micro, Transactions, UNREAD};
 
 use super::anomaly::Class;
+use super::explain::show_transaction;
 use super::facts::Facts;
 use super::graph::{Edge, EdgeKind};
 use super::weak::{NOBODY, Reads};
@@ -429,7 +430,10 @@ impl<'a> Reading<'a> {
         let transactions = self.transactions;
         self.facts.note(Class::Internal, &[transaction], || {
             let (key, list) = (&transactions.keys[op.key as usize], transactions.show_list(list));
-            vec![format!("T{transaction} read {key} = {list}, which contradicts what it had read and appended before")]
+            let all = show_transaction(transactions, transaction);
+            let odd =
+                format!("T{transaction} read {key} = {list}, which contradicts what it had read and appended before");
+            vec![all, odd]
         });
     }
 

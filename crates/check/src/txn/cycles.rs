@@ -16,6 +16,19 @@ use crate::limit::Limit;
 /// Edges looked at in searches of one class before giving up.
 const BUDGET: usize = 30_000_000;
 
+/// What is looked for.
+const CLASSES: [Class; 9] = [
+    Class::G0,
+    Class::G1c,
+    Class::PrefixCycle,
+    Class::GSingle,
+    Class::GNonadjacent,
+    Class::G2Item,
+    Class::GMonotonic,
+    Class::GMsr,
+    Class::GUpdate,
+];
+
 /// The part of the graph that has no order: transactions and, between them, real time as a chain of instants.
 pub struct Core {
     /// The transaction of a node; nodes beyond are instants.
@@ -136,6 +149,7 @@ impl Core {
 
     fn search(&self, transactions: &Transactions, variant: Variant, cycles: &mut Cycles, limit: &Limit) {
         if limit.exceeded().is_some() {
+            cycles.undecided.extend(CLASSES.iter().map(|class| (*class, variant)));
             return;
         }
         let graph = Part::new(self, variant);

@@ -53,7 +53,12 @@ pub fn reason(transactions: &Transactions, edge: &Edge) -> String {
 fn data_reason(transactions: &Transactions, kind: EdgeKind, edge: &Edge) -> String {
     let (from, to, key) = (edge.from, edge.to, edge.key());
     let name = &transactions.keys[key as usize];
-    let read = |t| reads(transactions, t, key).map(|op| seen(transactions, op)).next();
+    // Of several reads, one that tells: which shows the version, or does not.
+    let read = |t, shows: bool, versions: &[u32]| {
+        let fits = |op: &&Micro| versions.iter().any(|version| sees(transactions, op, *version)) == shows;
+        let first = || reads(transactions, t, key).next();
+        reads(transactions, t, key).find(fits).or_else(first).map(|op| seen(transactions, op))
+    };
     let unread = || "which it did not see".to_string();
     let writes = |t: u32| -> Vec<u32> {
         let ops = transactions.ops(t).iter();
@@ -62,15 +67,13 @@ fn data_reason(transactions: &Transactions, kind: EdgeKind, edge: &Edge) -> Stri
     let value = |versions: &[u32]| versions.last().map_or("?".into(), |version| transactions.value(*version));
     match kind {
         EdgeKind::Wr => {
-            let read = read(to).unwrap_or_else(unread);
-            format!(
-                "T{to} read {name} = {read}, where {} is of T{from}",
-                value(&seen_of(transactions, to, key, &writes(from)))
-            )
+            let seen = seen_of(transactions, to, key, &writes(from));
+            let read = read(to, true, &seen).unwrap_or_else(unread);
+            format!("T{to} read {name} = {read}, where {} is of T{from}", value(&seen))
         }
         EdgeKind::Rw => {
-            let read = read(from).unwrap_or_else(unread);
             let first: Vec<u32> = writes(to).into_iter().take(1).collect();
+            let read = read(from, false, &first).unwrap_or_else(unread);
             format!("T{from} read {name} = {read}, without {} of T{to}", value(&first))
         }
         _ => {
@@ -82,11 +85,12 @@ fn data_reason(transactions: &Transactions, kind: EdgeKind, edge: &Edge) -> Stri
 
 /// What a transaction saw among some versions of a key.
 fn seen_of(transactions: &Transactions, t: u32, key: u32, versions: &[u32]) -> Vec<u32> {
-    let saw = |version: &u32| {
-        reads(transactions, t, key)
-            .any(|op| op.value == *version && op.kind == Kind::Read || transactions.list(op).contains(version))
-    };
+    let saw = |version: &u32| reads(transactions, t, key).any(|op| sees(transactions, op, *version));
     versions.iter().copied().filter(saw).collect()
+}
+
+fn sees(transactions: &Transactions, op: &Micro, version: u32) -> bool {
+    op.kind == Kind::Read && op.value == version || transactions.list(op).contains(&version)
 }
 
 fn reads(transactions: &Transactions, t: u32, key: u32) -> impl Iterator<Item = &Micro> {

@@ -98,6 +98,11 @@ impl Adjacency {
         (self.to[place], self.edge[place])
     }
 
+    /// A node's successors.
+    pub fn targets(&self, node: u32) -> impl Iterator<Item = u32> + '_ {
+        self.to[self.range(node)].iter().copied()
+    }
+
     fn nodes(&self) -> usize {
         self.first.len() - 1
     }

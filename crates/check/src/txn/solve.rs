@@ -3,6 +3,7 @@
 //! Whether such a history is serializable, or of a snapshot, is NP-complete (Papadimitriou 1979; Biswas & Enea 2019). A level holds if *some* order
 //! of the versions of every key leaves a graph without the cycles that the level forbids; [`form`] says which graphs these are.
 //!
+//! - [`greedy`]: an order that is guessed and mended, which proves nearly every history that has one in near-linear time.
 //! - [`problem`]: what is known: who read from whom, the order of processes or real time, per key the versions and their readers.
 //! - [`saturate`], [`rules`], [`clocks`]: orders of versions that every solution has, to a fixpoint; mostly few pairs are left, or a contradiction.
 //! - [`search`], [`clauses`], [`acyclic`]: the rest, by conflict-driven clause learning over a graph that stays acyclic.
@@ -16,6 +17,7 @@ pub mod acyclic;
 pub mod clauses;
 pub mod clocks;
 pub mod form;
+pub mod greedy;
 pub mod problem;
 pub mod replay;
 pub mod rules;
@@ -121,6 +123,11 @@ fn questions(transactions: &Transactions, levels: &[&'static Level]) -> Vec<(For
 
 /// Decides one form and variant.
 pub fn solve(transactions: &Transactions, data: &Data, form: Form, variant: Variant, effort: &Effort) -> Solution {
+    let guessed = greedy::schedule(transactions, data, form, variant, &effort.limit);
+    if let Some(events) = guessed.filter(|events| replays(transactions, data, form, variant, events)) {
+        let commits = || events.iter().filter(|event| *event % 2 == 1).map(|event| event / 2).collect();
+        return Solution::Order(if form.split() { events } else { commits() });
+    }
     let mut added = BTreeSet::new();
     for attempt in 0.. {
         let guess = variant == Variant::Plain && attempt < GUESSES;
@@ -131,7 +138,7 @@ pub fn solve(transactions: &Transactions, data: &Data, form: Form, variant: Vari
         let mut graph = Graph::new(&problem, form);
         match order(&mut graph, effort) {
             Searched::GaveUp(reason) => return Solution::Unknown(reason),
-            Searched::Order(nodes) => return replayed(transactions, &problem, &graph, &nodes, variant),
+            Searched::Order(nodes) => return replayed(transactions, data, &graph, &nodes, variant, &effort.limit),
             Searched::None { edges, pairs, .. } if !guess || !graph.blames_sessions(edges.clone()) => {
                 return Solution::None(graph.transactions(edges, pairs));
             }
@@ -165,8 +172,9 @@ fn shrink(
     core: &[u32],
     effort: &Effort,
 ) -> Option<Vec<u32>> {
+    let few = data.without(&|t| core.binary_search(&t).is_err());
     let none = |core: &[u32]| {
-        let data = data.without(&|t| core.binary_search(&t).is_err());
+        let data = few.without(&|t| core.binary_search(&t).is_err());
         let problem = Problem::new(transactions, &data, variant);
         let mut graph = Graph::new(&problem, form);
         match order(&mut graph, effort) {
@@ -196,29 +204,34 @@ fn shrink(
 /// The order of the nodes as one of transactions or events, if a replay accepts it.
 fn replayed(
     transactions: &Transactions,
-    problem: &Problem,
+    data: &Data,
     graph: &Graph,
     nodes: &[u32],
     variant: Variant,
+    limit: &Limit,
 ) -> Solution {
-    let width = graph.layout.width();
-    let members = &problem.members;
-    let inside = nodes.iter().filter(|node| **node < problem.root() * width);
+    let (form, width, members) = (graph.layout.form, graph.layout.width(), &data.members);
+    let inside = nodes.iter().filter(|node| **node < graph.problem.root() * width);
     let order: Vec<u32> = inside.map(|node| members[(node / width) as usize] * width + node % width).collect();
-    let good = match graph.layout.form {
-        Form::Parallel if members.len() > replay::MOST_PARALLEL => {
-            return Solution::Unknown(format!("an order of {} transactions is too long to be replayed", members.len()));
-        }
-        Form::Parallel => replay::parallel(transactions, members, &order, variant),
+    let good = match form {
+        Form::Parallel => replay::parallel(transactions, members, &order, variant, limit),
         Form::Serial => {
             let events: Vec<u32> = order.iter().flat_map(|t| [2 * t, 2 * t + 1]).collect();
-            replay::events(transactions, members, &events, true, variant)
+            Some(replays(transactions, data, form, variant, &events))
         }
-        form => replay::events(transactions, members, &order, form == Form::Snapshot, variant),
+        form => Some(replays(transactions, data, form, variant, &order)),
     };
-    if good {
-        Solution::Order(order)
-    } else {
-        Solution::Unknown("an order was found, but its replay failed".to_string())
+    match good {
+        Some(true) => Solution::Order(order),
+        Some(false) => Solution::Unknown("an order was found, but its replay failed".to_string()),
+        None => {
+            let reason = format!("an order of {} transactions is too long to be replayed", members.len());
+            Solution::Unknown(limit.exceeded().map_or(reason, str::to_string))
+        }
     }
+}
+
+/// Whether starts and commits explain the history; of all forms but the parallel one.
+fn replays(transactions: &Transactions, data: &Data, form: Form, variant: Variant, events: &[u32]) -> bool {
+    replay::events(transactions, &data.members, events, form != Form::Prefix, variant)
 }

@@ -119,9 +119,16 @@ impl Problem {
     /// The problem of one variant. O(n log n).
     pub fn new(transactions: &Transactions, data: &Data, variant: Variant) -> Problem {
         let count = data.members.len() as u32 + 1;
-        let mut number = vec![u32::MAX; transactions.len() + 1];
-        data.members.iter().enumerate().for_each(|(i, t)| number[*t as usize] = i as u32);
-        let local = |t: u32| if t == NOBODY { count - 1 } else { number[t as usize] };
+        // A table for many, a search for the few of a witness.
+        let mut number = vec![u32::MAX; if data.members.len() > 64 { transactions.len() } else { 0 }];
+        if !number.is_empty() {
+            data.members.iter().enumerate().for_each(|(i, t)| number[*t as usize] = i as u32);
+        }
+        let local = |t: u32| match number.get(t as usize) {
+            _ if t == NOBODY => count - 1,
+            Some(number) => *number,
+            None => data.members.binary_search(&t).map_or(u32::MAX, |i| i as u32),
+        };
         let mut edges: Vec<Edge> =
             data.edges.iter().map(|edge| edge.between(local(edge.from), local(edge.to))).collect();
         let mut problem = Problem {
@@ -251,8 +258,8 @@ impl Problem {
     }
 }
 
-/// Completions, or where intervals are not known the share of its process's transactions that came before.
-fn times(transactions: &Transactions, members: &[u32]) -> Vec<u64> {
+/// A number that grows with time for each: completions, or where intervals are not known the share of its process's transactions that came before.
+pub fn times(transactions: &Transactions, members: &[u32]) -> Vec<u64> {
     if transactions.timed {
         let time =
             |t: &u32| (u64::from(transactions.completed[*t as usize]), u64::from(transactions.invoked[*t as usize]));

@@ -5,10 +5,11 @@ use std::collections::HashMap;
 use history::Outcome;
 use history::txn::{INITIAL, Kind, Micro, NEVER, Transactions, UNREAD};
 
+use crate::limit::Limit;
 use crate::txn::anomaly::Variant;
 
-/// Transactions that [`parallel`] can replay: its sets of pasts take 120 MB then.
-pub const MOST_PARALLEL: usize = 32_000;
+/// Numbers in the clocks of [`parallel`], at most: 1 GB.
+const MOST: usize = 1 << 28;
 
 /// Replays starts (`2 t`) and commits (`2 t + 1`) of all `members`: a transaction reads what was committed before it started, and its own
 /// writes. With `conflicts`, nobody else commits to its keys between its start and its commit. O(micro-operations + list elements).
@@ -100,89 +101,164 @@ impl Store {
 }
 
 /// Replays an `order` of all members in which every key's versions are written: a transaction sees the latest of the versions in its past,
-/// which is what it read from, what it must follow, what it overwrote, and their pasts. O(n²) bits.
-pub fn parallel(transactions: &Transactions, members: &[u32], order: &[u32], keep: Variant) -> bool {
+/// which is what it read from, what it must follow, what it overwrote, and their pasts. `None`: there is no room to do so.
+///
+/// A past is a clock over chains of transactions of which each has the one before in its past: O(n) memory and time for each chain. There are
+/// as many as processes, or transactions open at once, where that order counts.
+pub fn parallel(
+    transactions: &Transactions,
+    members: &[u32],
+    order: &[u32],
+    keep: Variant,
+    limit: &Limit,
+) -> Option<bool> {
     let events: Vec<u32> = order.iter().flat_map(|t| [2 * t, 2 * t + 1]).collect();
     let mut place = vec![u32::MAX; transactions.len() * 2];
     events.iter().enumerate().for_each(|(at, event)| place[*event as usize] = at as u32);
     let complete = order.len() == members.len() && members.iter().all(|t| place[*t as usize * 2] != u32::MAX);
-    complete && keeps_order(transactions, &events, &place, keep) && Pasts::new(transactions, order, keep).explain()
+    if !complete || !keeps_order(transactions, &events, &place, keep) {
+        return Some(false);
+    }
+    let mut pasts = Pasts::new(transactions, order, keep);
+    for at in 0..order.len() {
+        // Room for the next ones.
+        if pasts.numbers > MOST || at % 4096 == 0 && !limit.reserve(4096 * 8 * pasts.tails.len() as u64) {
+            return None;
+        }
+        if !pasts.place(at) {
+            return Some(false);
+        }
+    }
+    Some(true)
 }
 
 struct Pasts<'a> {
     transactions: &'a Transactions,
     order: &'a [u32],
     keep: Variant,
-    /// The transactions, by their places in the order, that each sees: rows of bits.
-    bits: Vec<u64>,
-    width: usize,
+    /// By place in the order: its chain, its place there, and how many of each chain are in its past, itself included.
+    chain: Vec<(u32, u32)>,
+    clocks: Vec<Vec<u32>>,
+    /// The last place of each chain.
+    tails: Vec<u32>,
+    /// Where the transactions are in the order, and the last of each process.
+    places: Vec<u32>,
+    last: HashMap<u32, u32>,
+    /// Places by completion, where real time counts, and the past of all up to each.
+    completed: Vec<u32>,
+    until: Vec<Vec<u32>>,
+    /// Numbers in all clocks.
+    numbers: usize,
     /// Per key, the writers so far (places) and their versions.
     written: Vec<Vec<(u32, u32)>>,
+    /// The place of who wrote each version.
+    writer: Vec<u32>,
 }
 
 impl<'a> Pasts<'a> {
     fn new(transactions: &'a Transactions, order: &'a [u32], keep: Variant) -> Pasts<'a> {
-        let width = order.len().div_ceil(64);
-        let written = vec![Vec::new(); transactions.keys.len()];
-        Pasts { transactions, order, keep, bits: vec![0; width * order.len()], width, written }
+        let mut places = vec![u32::MAX; transactions.len()];
+        order.iter().zip(0..).for_each(|(t, place)| places[*t as usize] = place);
+        let timed = keep == Variant::Realtime && transactions.timed;
+        let known = order.iter().filter(|t| timed && transactions.completed[**t as usize] != NEVER);
+        let mut completed: Vec<u32> = known.copied().collect();
+        completed.sort_unstable_by_key(|t| transactions.completed[*t as usize]);
+        completed.iter_mut().for_each(|t| *t = places[*t as usize]);
+        Pasts {
+            transactions,
+            order,
+            keep,
+            chain: Vec::with_capacity(order.len()),
+            clocks: Vec::with_capacity(order.len()),
+            tails: Vec::new(),
+            places,
+            last: HashMap::new(),
+            completed,
+            until: vec![Vec::new()],
+            numbers: 0,
+            written: vec![Vec::new(); transactions.keys.len()],
+            writer: vec![u32::MAX; transactions.sizes().1],
+        }
     }
 
-    fn sees(&self, place: usize, earlier: u32) -> bool {
-        self.bits[place * self.width + earlier as usize / 64] >> (earlier % 64) & 1 == 1
-    }
-
-    fn join(&mut self, place: usize, earlier: u32) {
-        let (past, own) = self.bits.split_at_mut(place * self.width);
-        let from = &past[earlier as usize * self.width..(earlier as usize + 1) * self.width];
-        own.iter_mut().zip(from).for_each(|(own, from)| *own |= from);
-        own[earlier as usize / 64] |= 1 << (earlier % 64);
-    }
-
-    fn explain(&mut self) -> bool {
-        let mut writer = vec![u32::MAX; self.transactions.sizes().1];
-        for place in 0..self.order.len() {
-            let t = self.order[place];
-            if !self.follow(place, &writer) {
-                return false;
-            }
-            let ok = self.transactions.outcome[t as usize] == Outcome::Ok;
-            if ok && !self.explains(place) {
-                return false;
-            }
-            for op in self.transactions.ops(t).iter().filter(|op| is_write(op)) {
-                writer[op.value as usize] = place as u32;
-                self.written[op.key as usize].push((place as u32, op.value));
-            }
+    /// Takes up the next transaction; false if a read is of something that comes later, or not the latest of its past.
+    fn place(&mut self, place: usize) -> bool {
+        let t = self.order[place];
+        let Some(direct) = self.direct(place) else { return false };
+        let mut clock = self.time(t);
+        direct.iter().for_each(|earlier| join(&mut clock, &self.clocks[*earlier as usize]));
+        self.put_in_chain(place, &direct, clock);
+        if self.transactions.outcome[t as usize] == Outcome::Ok && !self.explains(place) {
+            return false;
+        }
+        for op in self.transactions.ops(t).iter().filter(|op| is_write(op)) {
+            self.writer[op.value as usize] = place as u32;
+            self.written[op.key as usize].push((place as u32, op.value));
         }
         true
     }
 
-    /// Joins everything that directly precedes; false if a read is of something that comes later.
-    fn follow(&mut self, place: usize, writer: &[u32]) -> bool {
+    fn put_in_chain(&mut self, place: usize, direct: &[u32], mut clock: Vec<u32>) {
+        let is_tail = |earlier: &&u32| self.tails[self.chain[**earlier as usize].0 as usize] == **earlier;
+        // In real time, what completed last is likely to be one.
+        let recent = self.until.len().saturating_sub(1);
+        let mut others = self.completed[recent.saturating_sub(64)..recent].iter().rev();
+        let (chain, at) = match direct.iter().find(is_tail).or_else(|| {
+            others.find(|earlier| {
+                let (chain, at) = self.chain[**earlier as usize];
+                is_tail(earlier) && clock.get(chain as usize).is_some_and(|seen| *seen > at)
+            })
+        }) {
+            Some(earlier) => (self.chain[*earlier as usize].0, self.chain[*earlier as usize].1 + 1),
+            None => (self.tails.len() as u32, 0),
+        };
+        if chain as usize == self.tails.len() {
+            self.tails.push(0);
+        }
+        self.tails[chain as usize] = place as u32;
+        clock.resize(clock.len().max(chain as usize + 1), 0);
+        clock[chain as usize] = at + 1;
+        self.numbers += clock.len();
+        self.chain.push((chain, at));
+        self.clocks.push(clock);
+    }
+
+    fn sees(&self, place: usize, earlier: u32) -> bool {
+        let (chain, at) = self.chain[earlier as usize];
+        earlier as usize != place && self.clocks[place].get(chain as usize).is_some_and(|seen| *seen > at)
+    }
+
+    /// The past of everything that had completed before a transaction was invoked: all of that comes earlier in the order.
+    fn time(&mut self, t: u32) -> Vec<u32> {
+        let invoked = self.transactions.invoked[t as usize];
+        let order = self.order;
+        let before = |place: &u32| self.transactions.completed[order[*place as usize] as usize] < invoked;
+        let count = self.completed.partition_point(before);
+        while self.until.len() <= count {
+            let mut clock = self.until[self.until.len() - 1].clone();
+            join(&mut clock, &self.clocks[self.completed[self.until.len() - 1] as usize]);
+            self.numbers += clock.len();
+            self.until.push(clock);
+        }
+        self.until[count].clone()
+    }
+
+    /// The places of what directly precedes in the process and by data; `None` if a read is of something that comes later.
+    fn direct(&mut self, place: usize) -> Option<Vec<u32>> {
         let (transactions, t) = (self.transactions, self.order[place]);
-        for earlier in 0..place {
-            let other = self.order[earlier] as usize;
-            let before = match self.keep {
-                Variant::Plain => false,
-                Variant::Realtime if transactions.timed => {
-                    transactions.completed[other] < transactions.invoked[t as usize]
-                }
-                _ => {
-                    transactions.process[other] == transactions.process[t as usize]
-                        && transactions.outcome[other] == Outcome::Ok
-                }
-            };
-            if before {
-                self.join(place, earlier as u32);
+        let mut direct = Vec::new();
+        if self.keep != Variant::Plain && !(self.keep == Variant::Realtime && transactions.timed) {
+            let process = transactions.process[t as usize];
+            direct.extend(self.last.get(&process));
+            if transactions.outcome[t as usize] == Outcome::Ok {
+                self.last.insert(process, self.places[t as usize]);
             }
         }
         let ops = transactions.ops(t);
         for (at, op) in ops.iter().enumerate() {
             if is_write(op) {
                 let last = self.written[op.key as usize].last();
-                if let Some((earlier, _)) = last.copied().filter(|(earlier, _)| *earlier as usize != place) {
-                    self.join(place, earlier);
-                }
+                direct.extend(last.map(|(earlier, _)| *earlier));
                 continue;
             }
             let own = |version: &u32| ops[..at].iter().any(|other| is_write(other) && other.value == *version);
@@ -192,13 +268,10 @@ impl<'a> Pasts<'a> {
             };
             let known = transactions.outcome[t as usize] == Outcome::Ok && op.value != UNREAD;
             if let Some(version) = version.filter(|version| known && !own(version)) {
-                match writer[version as usize] {
-                    u32::MAX => return false,
-                    earlier => self.join(place, earlier),
-                }
+                direct.push(Some(self.writer[version as usize]).filter(|earlier| *earlier != u32::MAX)?);
             }
         }
-        true
+        Some(direct)
     }
 
     /// Whether every read is of the latest version in the past, or its own.
@@ -216,4 +289,10 @@ impl<'a> Pasts<'a> {
             versions.chain(own()).eq(self.transactions.list(op).iter().copied())
         })
     }
+}
+
+/// The past of both.
+fn join(clock: &mut Vec<u32>, other: &[u32]) {
+    clock.resize(clock.len().max(other.len()), 0);
+    clock.iter_mut().zip(other).for_each(|(clock, other)| *clock = (*clock).max(*other));
 }

@@ -63,19 +63,23 @@ impl<'a> Rules<'a> {
             return Err(*missed);
         }
         let mut derived = Vec::new();
+        // Where each search in a group ended: the next one, of a neighbour in time, ends near.
+        let (mut near_writer, mut near_reader) = (vec![0; self.groups.len()], vec![0; self.groups.len()]);
         for t in 0..self.problem.count {
             if clocks.differ(before, layout.commit(t)) {
-                for version in self.written.range(t).map(|at| self.written.at(at).0) {
-                    let groups = self.groups(version).iter();
-                    let new = groups.filter(|group| clocks.news(before, layout.commit(t), group.0));
-                    new.for_each(|group| self.overwritten(clocks, version, group, &mut derived));
+                for version in self.written.targets(t) {
+                    let new = |at: &usize| clocks.news(before, layout.commit(t), self.groups[*at].0);
+                    for at in self.groups(version).filter(new) {
+                        self.overwritten(clocks, version, at, &mut near_writer[at], &mut derived);
+                    }
                 }
             }
             if clocks.differ(before, layout.start(t)) {
-                for version in self.read.range(t).map(|at| self.read.at(at).0) {
-                    let groups = self.groups(version).iter();
-                    let new = groups.filter(|group| clocks.news(before, layout.start(t), group.0));
-                    new.for_each(|group| self.seen(clocks, version, t, group, &mut derived));
+                for version in self.read.targets(t) {
+                    let new = |at: &usize| clocks.news(before, layout.start(t), self.groups[*at].0);
+                    for at in self.groups(version).filter(new) {
+                        self.seen(clocks, (version, t), at, &mut near_reader[at], &mut derived);
+                    }
                 }
             }
         }
@@ -110,9 +114,10 @@ impl<'a> Rules<'a> {
         open
     }
 
-    fn groups(&self, version: u32) -> &[(u32, u32, u32)] {
+    /// The places of the groups of a version's key.
+    fn groups(&self, version: u32) -> std::ops::Range<usize> {
         let key = self.key_of[version as usize] as usize;
-        &self.groups[self.first_group[key] as usize..self.first_group[key + 1] as usize]
+        self.first_group[key] as usize..self.first_group[key + 1] as usize
     }
 
     fn versions(&self, group: &(u32, u32, u32)) -> &[u32] {
@@ -132,11 +137,18 @@ impl<'a> Rules<'a> {
     }
 
     /// The last version of a chain that cannot come after this one comes before it, and so do its readers.
-    fn overwritten(&self, clocks: &Clocks, version: u32, group: &(u32, u32, u32), derived: &mut Vec<(Edge, u32)>) {
-        let (layout, chain, b) = (self.layout, self.versions(group), self.writer(version));
+    fn overwritten(
+        &self,
+        clocks: &Clocks,
+        version: u32,
+        group: usize,
+        near: &mut usize,
+        derived: &mut Vec<(Edge, u32)>,
+    ) {
+        let (layout, chain, b) = (self.layout, self.versions(&self.groups[group]), self.writer(version));
         let key = self.problem.versions[version as usize].key;
         let before = |w: &u32| *w != version && clocks.reaches(self.ends(*w).1, layout.commit(b));
-        let Some(last) = chain.partition_point(before).checked_sub(1).map(|last| chain[last]) else { return };
+        let Some(last) = partition_near(chain, near, before).checked_sub(1).map(|last| chain[last]) else { return };
         let (w, mut read) = (self.writer(last), false);
         if layout.form != Form::Parallel {
             for r in self.problem.readers(last).iter().filter(|r| **r != b) {
@@ -154,11 +166,18 @@ impl<'a> Rules<'a> {
     }
 
     /// The last version of a chain in the past of a reader comes before what was read.
-    fn seen(&self, clocks: &Clocks, version: u32, r: u32, group: &(u32, u32, u32), derived: &mut Vec<(Edge, u32)>) {
-        let (layout, chain, w) = (self.layout, self.versions(group), self.writer(version));
+    fn seen(
+        &self,
+        clocks: &Clocks,
+        (version, r): (u32, u32),
+        group: usize,
+        near: &mut usize,
+        derived: &mut Vec<(Edge, u32)>,
+    ) {
+        let (layout, chain, w) = (self.layout, self.versions(&self.groups[group]), self.writer(version));
         let key = self.problem.versions[version as usize].key;
         let seen = |b: &u32| self.writer(*b) != r && clocks.reaches(self.ends(*b).0, layout.start(r));
-        let last = chain.partition_point(seen).checked_sub(1).map(|last| chain[last]);
+        let last = partition_near(chain, near, seen).checked_sub(1).map(|last| chain[last]);
         let Some(b) = last.filter(|last| *last != version).map(|last| self.writer(last)) else { return };
         if w == self.problem.root() {
             derived.push((Edge::new(EdgeKind::Rw, r, b, key), w));
@@ -166,4 +185,25 @@ impl<'a> Rules<'a> {
             derived.push((Edge::new(EdgeKind::Ww, b, w, key), r));
         }
     }
+}
+
+/// How many of a chain are before, which are the first ones; looked for from where it was `near` last.
+fn partition_near(chain: &[u32], near: &mut usize, before: impl Fn(&u32) -> bool) -> usize {
+    let (mut low, mut high, mut step) = (*near + 1, chain.len(), 1);
+    if *near < high && before(&chain[*near]) {
+        while low + step <= high && before(&chain[low + step - 1]) {
+            low += step;
+            step *= 2;
+        }
+        high = high.min(low + step);
+    } else {
+        high = high.min(*near);
+        while high >= step && !before(&chain[high - step]) {
+            high -= step;
+            step *= 2;
+        }
+        low = high.saturating_sub(step);
+    }
+    *near = low + chain[low..high].partition_point(before);
+    *near
 }

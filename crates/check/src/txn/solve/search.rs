@@ -113,7 +113,7 @@ impl<'a> Search<'a> {
             polled += 1;
             let steps = self.theory.steps + self.clauses.steps;
             let stopped = (polled % 1024 == 0).then(|| limit.exceeded()).flatten();
-            if steps > budget || stopped.is_some() {
+            if steps >= budget || stopped.is_some() {
                 let reason = stopped.unwrap_or("the search ran out of its budget");
                 return Searched::GaveUp(format!("{reason}, with {} of {} pairs open", self.open(), self.pairs.len()));
             }
