@@ -188,7 +188,7 @@ pub enum Input<M> {
 /// what was synced (bit rot) is never handed over: the runtime finds it by its checksums and does not boot the actor,
 /// because a server that comes back with less than it promised to keep breaks every quorum that it was part of ("Protocol-Aware
 /// Recovery for Consensus-Based Storage", Alagappan et al., FAST 2018). Such a server stays down until somebody gives it an empty
-/// disk, and then [`is_empty`](Self::is_empty) is all that it knows: see [`Survives::wiped`](crate::Survives).
+/// disk, and then [`replaced`](Self::replaced) is all that it knows: see [`Survives::wiped`](crate::Survives).
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Recovered {
     /// Index of the first record of `log` (records before it were discarded by compaction).
@@ -197,6 +197,9 @@ pub struct Recovered {
     pub log: Vec<Bytes>,
     /// The named blobs.
     pub blobs: BTreeMap<String, Bytes>,
+    /// The disk is empty although a server of this name has served before: it was wiped, or is another machine's. Whoever put it there
+    /// says so (as with `initial-cluster-state` of etcd): a server cannot know it from an empty disk. What it had promised is forgotten.
+    pub replaced: bool,
 }
 
 impl Recovered {

@@ -71,6 +71,8 @@ struct Health {
     /// A sync failed in this life. What it covered is neither durable nor will a later sync make it so (the kernel may have
     /// dropped the pages: "Can Applications Recover from fsync Failures?", Rebello et al., USENIX ATC 2020).
     failed: Option<&'static str>,
+    /// It stands where another was in service.
+    replaced: bool,
     /// Records, by index, and blobs that were durable and fail their checksum now.
     rotten: (BTreeSet<u64>, BTreeSet<String>),
 }
@@ -149,8 +151,7 @@ impl Platter {
     /// Everything is gone, as on a new disk.
     pub(crate) fn wipe(&mut self) {
         let (slower, full) = (self.health.slower, self.health.full);
-        *self = Platter::default();
-        (self.health.slower, self.health.full) = (slower, full);
+        *self = Platter { health: Health { slower, full, replaced: true, ..Health::default() }, ..Platter::default() };
     }
 
     /// What a boot finds.
@@ -166,7 +167,8 @@ impl Platter {
             return Err(format!("blob `{name}` fails its checksum"));
         }
         let log = self.log.iter().cloned().collect();
-        Ok(Recovered { first_index: self.first_index, log, blobs: self.blobs.clone() })
+        let recovered = Recovered { first_index: self.first_index, log, blobs: self.blobs.clone(), replaced: false };
+        Ok(Recovered { replaced: self.health.replaced && recovered.is_empty(), ..recovered })
     }
 
     // What is wrong with it.
@@ -381,7 +383,7 @@ mod tests {
         assert_eq!(platter.rot(1), Some("blob `vote`".into()));
         assert!(platter.recovered().is_err() && platter.is_rotten());
         platter.wipe();
-        assert!(recovered(&platter).is_empty());
+        assert!(recovered(&platter).is_empty() && recovered(&platter).replaced);
         assert_eq!(platter.rot(3), None, "there is nothing");
     }
 }

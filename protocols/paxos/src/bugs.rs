@@ -52,6 +52,12 @@ proto::bugs! {
     ReadLocal = "read-local", "linearizable",
         "etcd-io/etcd #741, the same in Raft",
         "a server answers reads from what it has learned";
+    WipedVotes = "wiped-votes", "agreement, linearizable",
+        "Paxos Made Live (2007), 5.1: a replica with a corrupted disk",
+        "an acceptor whose disk was emptied takes part in the vote at once, and has forgotten what it promised";
+    DiskErrorIgnored = "disk-error-ignored", "agreement, linearizable",
+        "MartinKalema/horizontal-scaling-convex #156: the error is logged, and the node goes on",
+        "a server whose disk refused a write goes on promising and accepting in memory";
     RetriesBlindly = "retries-blindly", "linearizable",
         "scylladb/scylladb PR 25602: why a partly accepted write must not be retried",
         "a proposer that is refused in phase 2 proposes its value anew for the next version, although it may have been chosen";

@@ -52,8 +52,10 @@
 //! # What is left out
 //!
 //! - a distinguished proposer: with one, phase 1 is done once for many instances (Multi-Paxos);
-//! - changes of membership: a server whose disk was emptied must not come back under its old name ("Paxos Made Live", Chandra, Griesemer &
-//!   Redstone 2007, §5.1, lets it listen for a while first);
+//! - changes of membership. A server whose disk was emptied comes back under its old name, proposes and answers clients, but has no vote for
+//!   good: what it had promised and accepted is forgotten ([`proto::Recovered::replaced`]). "Paxos Made Live" (Chandra, Griesemer &
+//!   Redstone 2007, §5.1) lets it vote again once it has seen an instance that began after its return; that a message of an
+//!   older ballot is not still under way then is an assumption about time, which single-decree Paxos does without;
 //! - separate learners, and telling them by all acceptors at once (saves one message delay, costs n² messages).
 //!
 //! # The map

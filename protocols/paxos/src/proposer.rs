@@ -184,11 +184,13 @@ impl Server {
     /// Asks what is decided.
     fn query(&mut self, ctx: Ctx<'_, '_>, key: u32, job: Job) {
         self.questions += 1;
-        let (id, me) = (self.questions, self.me);
+        let (id, me, forgot) = (self.questions, self.me, self.forgot);
         let Some(entry) = self.keys.get_mut(&key) else { return };
         let known = entry.register.version;
         let mut answers = Tally::default();
-        answers.add(me);
+        if !forgot {
+            answers.add(me);
+        }
         let in_flight = if entry.register.accepted.is_some() { known + 1 } else { 0 };
         let phase = Phase::Query { id, answers, in_flight };
         entry.task = Some(Task { job, version: 0, ballot: Ballot::ZERO, phase, refusals: 0 });

@@ -47,7 +47,9 @@ impl Protocol for PaxosRegister {
 
     fn survives(&self) -> Survives {
         let Settings { nodes, prepare_quorum, accept_quorum, .. } = self.settings;
-        Survives { lost: nodes.saturating_sub(prepare_quorum.max(accept_quorum)), ..Survives::default() }
+        let lost = nodes.saturating_sub(prepare_quorum.max(accept_quorum));
+        // A server whose disk was emptied has no vote: for the others it is as good as gone.
+        Survives { lost, wiped: lost, ..Survives::default() }
     }
 
     fn oracles(&self) -> Vec<Box<dyn Oracle<Server>>> {

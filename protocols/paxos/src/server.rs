@@ -50,6 +50,10 @@ pub struct Server {
     records: u64,
     /// When this is durable, the log's records before this index can go.
     discard: Option<(Barrier, u64)>,
+    /// Its disk was emptied while it was in service: what it had promised and accepted is forgotten, so it has no vote any more.
+    pub(crate) forgot: bool,
+    /// The disk failed, and a planted bug goes on without it.
+    diskless: bool,
     /// The disk failed: the server does nothing any more.
     halted: bool,
 }
@@ -107,6 +111,7 @@ impl Actor for Server {
             }
             Input::Timer(TimerId(key)) => self.on_timer(ctx, key),
             Input::Durable(barrier) => self.on_durable(ctx, barrier),
+            Input::DiskFailed { .. } if self.settings.has(Planted::DiskErrorIgnored) => self.diskless = true,
             Input::DiskFailed { error } => self.halt(ctx, format!("disk failed: {error}")),
             _ => {}
         }
@@ -116,7 +121,7 @@ impl Actor for Server {
     fn observe(&self) -> Observation {
         let decided = self.keys.values().map(|key| key.register.version).sum();
         Observation {
-            role: "acceptor",
+            role: if self.forgot { "proposer" } else { "acceptor" },
             epoch: self.life,
             gauges: vec![("keys", self.keys.len() as u64), ("decided", decided), ("under_way", self.tasks() as u64)],
         }
@@ -145,7 +150,6 @@ impl Server {
     pub fn boot(me: NodeId, settings: Settings, disk: Recovered, ctx: &mut Context<'_, Message>) -> Self {
         let mut server = Server {
             me,
-            settings,
             life: 0,
             serving: false,
             keys: BTreeMap::new(),
@@ -156,8 +160,15 @@ impl Server {
             next_index: disk.first_index + disk.log.len() as u64,
             records: disk.log.len() as u64,
             discard: None,
+            forgot: disk.replaced && !settings.has(Planted::WipedVotes),
+            diskless: false,
             halted: false,
+            settings,
         };
+        if disk.replaced {
+            // The ballots of the lives before are forgotten too: a life so far from them is another's.
+            server.life = 1 << 32 | ctx.rng.next_u64() >> 33;
+        }
         match server.recover(disk) {
             Ok(()) => server.begin_life(ctx),
             Err(malformed) => server.halt(ctx, format!("the disk holds what no server wrote: {malformed}")),
@@ -177,7 +188,9 @@ impl Server {
 
     fn recover(&mut self, disk: Recovered) -> Result<(), Malformed> {
         if let Some(bytes) = disk.blobs.get(LIFE) {
-            self.life = Reader::new(bytes).number()?;
+            let mut reader = Reader::new(bytes);
+            self.life = reader.number()?;
+            self.forgot = reader.number()? != 0;
         }
         let compacted = disk.blobs.get(REGISTERS);
         // Records older than the compaction may be there, but only with those that followed them.
@@ -198,7 +211,8 @@ impl Server {
         }
         self.life += 1;
         let mut bytes = Vec::new();
-        put(&mut bytes, &[self.life]);
+        // One blob: were the second lost alone, the server would vote again.
+        put(&mut bytes, &[self.life, u64::from(self.forgot)]);
         ctx.out.put(LIFE, bytes.into());
     }
 
@@ -221,6 +235,9 @@ impl Server {
     }
 
     pub(crate) fn on_prepare(&mut self, ctx: Ctx<'_, '_>, from: NodeId, key: u32, version: u64, ballot: Ballot) {
+        if self.forgot {
+            return;
+        }
         let entry = self.keys.entry(key).or_default();
         let before = entry.register.promised;
         let verdict = entry.register.prepare(&self.settings, version, ballot);
@@ -249,6 +266,9 @@ impl Server {
         ballot: Ballot,
         value: &Value,
     ) {
+        if self.forgot {
+            return;
+        }
         let entry = self.keys.entry(key).or_default();
         let verdict = entry.register.accept(&self.settings, version, ballot, value);
         if verdict != Verdict::Granted {
@@ -260,7 +280,7 @@ impl Server {
     /// Sends a promise or acceptance once it is on disk.
     fn grant(&mut self, ctx: Ctx<'_, '_>, to: NodeId, key: u32, changed: bool, unsaved: Planted, answer: Message) {
         self.events.push(Event::Promised { key });
-        let saved = !self.settings.has(unsaved);
+        let saved = !self.settings.has(unsaved) && !self.diskless;
         if changed && saved {
             self.save(ctx, key);
         }
@@ -291,6 +311,9 @@ impl Server {
     }
 
     fn on_query(&mut self, ctx: Ctx<'_, '_>, from: NodeId, key: u32, id: u64, known: u64) {
+        if self.forgot {
+            return; // a value that it had accepted may be chosen, and it would say that there is none
+        }
         let register = &self.keys.entry(key).or_default().register;
         let version = register.version;
         let value = (version > known).then(|| register.value.clone());

@@ -42,6 +42,26 @@ fn hunt(bug: Planted) -> Hunt {
             sync: (ms(5), ms(40)),
             ..rough
         },
+        // The disk is gone between a promise or an acceptance and what builds on it.
+        Planted::WipedVotes => Hunt {
+            faults: FaultMix {
+                wipe: (ms(200), (ms(1), ms(20))),
+                partition: (ms(300), (ms(20), ms(200))),
+                ..FaultMix::none()
+            },
+            network: Network { tail: (0.3, ms(60)), ..rough.network },
+            ..rough
+        },
+        // The disk refuses a write, and later the memory is gone too.
+        Planted::DiskErrorIgnored => Hunt {
+            faults: FaultMix {
+                fail_disk: (ms(150), (ms(1), ms(10))),
+                crash: (ms(200), (ms(1), ms(10))),
+                ..FaultMix::none()
+            },
+            network: Network { tail: (0.3, ms(60)), ..rough.network },
+            ..rough
+        },
         // Several ballots with values of their own, each at a minority.
         Planted::FirstAcceptedWins | Planted::OneBallot => Hunt {
             settings: Settings { nodes: 5, prepare_quorum: 3, accept_quorum: 3, ..rough.settings },

@@ -15,7 +15,24 @@ fn run(seed: u64, settings: Settings) -> BTreeMap<Outcome, usize> {
     let nodes = settings.nodes;
     let mut world = world(settings, lossy(seed));
     world.drive(5, (ms(0), ms(20)), load(seed, nodes, 3));
-    let trial = Trial { faults: FaultMix::rough(), storm: ms(6_000), progress_within: ms(4_000) };
+    // Every third run loses disks too, whose servers come back without a vote, and a third more has disks that refuse.
+    let faults = match seed % 3 {
+        0 => FaultMix::rough(),
+        1 => FaultMix {
+            wipe: (ms(1_000), (ms(10), ms(500))),
+            rot: (ms(1_500), (ms(50), ms(500))),
+            replay: (ms(300), (ms(0), ms(0))),
+            ..FaultMix::rough()
+        },
+        _ => FaultMix {
+            fail_disk: (ms(1_000), (ms(10), ms(500))),
+            fill_disk: (ms(2_000), (ms(50), ms(500))),
+            slow_disk: (ms(1_000), (ms(50), ms(500))),
+            flaky_link: (ms(1_000), (ms(50), ms(500))),
+            ..FaultMix::rough()
+        },
+    };
+    let trial = Trial { faults, storm: ms(6_000), progress_within: ms(4_000) };
     world.trial(&trial).unwrap_or_else(|failure| panic!("{nodes} nodes, seed {seed}: {failure}"));
     let report = judge(&world);
     assert_eq!(report.verdict, Verdict::Valid, "{nodes} nodes, seed {seed}: {:#?}", report.anomalies);

@@ -69,7 +69,8 @@ impl Replay {
 
     /// What a boot is told.
     pub fn recovered(&mut self) -> Recovered {
-        Recovered { first_index: self.first, log: std::mem::take(&mut self.log).into(), blobs: self.blobs.clone() }
+        let (first_index, log) = (self.first, std::mem::take(&mut self.log).into());
+        Recovered { first_index, log, blobs: self.blobs.clone(), ..Recovered::default() }
     }
 
     fn segment(&mut self, dir: &Path, number: u64, last: bool) -> Result<(), LogError> {

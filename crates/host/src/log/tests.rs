@@ -45,7 +45,8 @@ impl Model {
     }
 
     fn recovered(&self) -> Recovered {
-        Recovered { first_index: self.first, log: self.log.clone(), blobs: self.blobs.clone() }
+        let (log, blobs) = (self.log.clone(), self.blobs.clone());
+        Recovered { first_index: self.first, log, blobs, ..Recovered::default() }
     }
 }
 

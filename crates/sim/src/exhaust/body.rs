@@ -147,7 +147,7 @@ impl<M: Message> Body<M> {
     }
 
     fn persist(&mut self, writes: usize) {
-        let Recovered { first_index, log, blobs } = &mut self.kept;
+        let Recovered { first_index, log, blobs, .. } = &mut self.kept;
         for write in self.unsynced.drain(..writes) {
             match write {
                 DiskWrite::Append(record) => log.push(record),
@@ -181,7 +181,7 @@ impl<M: Message> Body<M> {
             }
         }
         if crashes {
-            let Recovered { first_index, log, blobs } = &self.kept;
+            let Recovered { first_index, log, blobs, .. } = &self.kept;
             (first_index, log, blobs).hash(&mut state);
         }
         self.unsynced.iter().filter(|_| crashes).for_each(|write| write.hash(&mut state));

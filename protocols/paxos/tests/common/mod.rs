@@ -7,7 +7,7 @@ use base::{NodeId, Rng, Seed};
 use history::{History, Request};
 use paxos::{PaxosRegister, Settings};
 use proto::Target;
-use sim::{Network, Options, World};
+use sim::{Disk, Network, Options, Unsynced, World};
 
 pub fn ms(millis: u64) -> Duration {
     Duration::from_millis(millis)
@@ -21,7 +21,8 @@ pub fn settings(nodes: usize) -> Settings {
 pub fn lossy(seed: u64) -> Options {
     Options {
         seed: Seed(seed),
-        network: Network::lossy(),
+        network: Network { remembered: 0.05, ..Network::lossy() },
+        disk: Disk { unsynced: Unsynced::Any, ..Disk::default() },
         codec_share: 0.02,
         operation_timeout: ms(500),
         ..Options::default()
