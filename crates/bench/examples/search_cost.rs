@@ -28,7 +28,27 @@ fn registers(seed: u64, asked: &dyn Fn(&str) -> bool) {
         let start = Instant::now();
         let report = check(&history, &LINEARIZABLE, &Options::default());
         println!("{name}, seed {seed}: {} in {:.2} s", report.verdict, start.elapsed().as_secs_f64());
+        if asked("lies") {
+            lies(name, &history, seed);
+        }
     }
+}
+
+/// The same with one read in the middle that saw another value.
+fn lies(name: &str, history: &history::History, seed: u64) {
+    let mut operations: Vec<_> = history.iter().collect();
+    let is_read = |op: &history::Operation| {
+        op.request.function == history::Function::Read && op.completion.outcome == history::Outcome::Ok
+    };
+    let at = operations.len() / 2;
+    let values: Vec<u64> = operations.iter().filter(|op| is_read(op)).map(|op| op.completion.result).collect();
+    let least = (0..5).min_by_key(|value| values.iter().filter(|seen| *seen == value).count()).unwrap_or(0);
+    let lie = operations[at..].iter().position(|op| is_read(op) && op.completion.result != least).unwrap_or(0);
+    operations[at + lie].completion.result = least;
+    let history = history::History::from_operations(operations);
+    let start = Instant::now();
+    let report = check(&history, &LINEARIZABLE, &Options::default());
+    println!("{name} with a lie, seed {seed}: {} in {:.2} s", report.verdict, start.elapsed().as_secs_f64());
 }
 
 fn objects(seed: u64, asked: &dyn Fn(&str) -> bool) {

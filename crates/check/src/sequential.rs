@@ -41,6 +41,7 @@
 //! - [`SequentialModel`]: the object; [`Interval`]: one operation on it; [`Recording`]: makes the history in a test.
 //! - [`linearize`]: the search, within a [`Budget`]; [`contradiction`]: the few operations that cannot be explained; [`assert_linearizable`]: for `cargo test`.
 
+mod best;
 mod dive;
 mod frontier;
 mod kinds;
@@ -54,7 +55,9 @@ use std::hash::Hash;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-pub use search::{Budget, Linearized, linearize};
+pub(crate) use best::Best;
+pub(crate) use kinds::{Map, Table};
+pub use search::{Budget, Linearized, Searched, linearize};
 pub use shrink::contradiction;
 
 /// What an object does, one operation at a time.
@@ -83,6 +86,14 @@ pub trait SequentialModel {
     /// the search much faster; `false` is always right.
     fn overwrites(&self, _call: &Self::Call, _answer: Option<&Self::Answer>) -> bool {
         false
+    }
+
+    /// A search of one's own, where the general one is slow. `None`: there is none for these operations.
+    fn search(&self, _operations: &[IntervalOf<Self>], _budget: &Budget) -> Option<Searched>
+    where
+        Self: Sized,
+    {
+        None
     }
 
     /// The value that an operation puts in or sees. Operations of one value stay together in a witness, so that it shows no

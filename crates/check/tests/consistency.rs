@@ -69,12 +69,13 @@ fn is_minimal((name, brute): Pair, anomaly: &check::Anomaly) {
     }
 }
 
-/// Whether every value that is seen and not the initial one has a write.
+/// Whether every value that is seen of a key and not the initial one has a write to that key.
 fn closed(operations: &[Operation]) -> bool {
     let happened = |op: &&Operation| op.completion.outcome != history::Outcome::Fail;
-    let made: Vec<u64> = operations.iter().filter(happened).map(|op| op.request.argument).collect();
-    let seen = operations.iter().flat_map(|op| [op.completion.result, op.request.expected]);
-    seen.filter(|value| *value != NIL).all(|value| made.contains(&value))
+    let made: Vec<(u32, u64)> =
+        operations.iter().filter(happened).map(|op| (op.request.key, op.request.argument)).collect();
+    let seen = |op: &Operation| [op.completion.result, op.request.expected].map(|value| (op.request.key, value));
+    operations.iter().flat_map(seen).filter(|(_, value)| *value != NIL).all(|seen| made.contains(&seen))
 }
 
 const BASE: Sessions = Sessions {

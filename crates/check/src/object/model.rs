@@ -1,12 +1,13 @@
 //! The objects one operation at a time, and those that the search decides alone: stack, priority queue, lock without owner.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::hash::Hash;
 
 use history::object::{Action, NOTHING};
 
 use super::search::{Asked, by_search};
-use super::{Exactness, Object};
-use crate::sequential::SequentialModel;
+use super::{Exactness, Object, fifo, stack};
+use crate::sequential::{Budget, IntervalOf, Searched, SequentialModel};
 
 macro_rules! searched {
     ($(#[doc = $doc:literal])+ $object:ident, $name:literal, $summary:literal, $model:expr, owned: $owned:literal) => {
@@ -22,121 +23,131 @@ macro_rules! searched {
 
 searched!(
     /// A stack.
-    STACK, "stack", "a pop returns the value that was pushed last and not popped yet, linearizably", Stack, owned: false);
+    STACK, "stack", "a pop returns the value that was pushed last and not popped yet, linearizably", Holding(Stack), owned: false);
 searched!(
     /// A priority queue.
-    PRIORITY_QUEUE, "priority-queue", "a dequeue returns the least value in the queue, linearizably", PriorityQueue, owned: false);
+    PRIORITY_QUEUE, "priority-queue", "a dequeue returns the least value in the queue, linearizably", Holding(PriorityQueue), owned: false);
 searched!(
     /// A lock that anyone may release, as in Knossos.
     MUTEX, "mutex", "a lock is acquired only when it is free and released only when it is held", Mutex, owned: false);
 
-/// First in, first out.
-pub struct Fifo;
+/// What holds values and gives them back, each in an order of its own.
+pub trait Container {
+    /// What it holds.
+    type Values: Clone + Default + Eq + Hash;
 
-impl SequentialModel for Fifo {
-    type State = VecDeque<i64>;
+    /// Takes `value` in.
+    fn put(values: &mut Self::Values, value: i64);
+
+    /// Gives the value out whose turn it is, if there is one.
+    fn take(values: &mut Self::Values) -> Option<i64>;
+
+    /// Its own search, as [`SequentialModel::search`].
+    fn search(_operations: &[IntervalOf<Holding<Self>>], _budget: &Budget) -> Option<Searched>
+    where
+        Self: Sized,
+    {
+        None
+    }
+}
+
+/// A container as a sequential model: what is enqueued or pushed is put, what is dequeued or popped is taken.
+pub struct Holding<C>(pub C);
+
+impl<C: Container> SequentialModel for Holding<C> {
+    type State = C::Values;
     type Call = Asked;
     type Answer = Vec<i64>;
 
-    fn initial(&self) -> VecDeque<i64> {
-        VecDeque::new()
+    fn initial(&self) -> C::Values {
+        C::Values::default()
     }
 
-    fn step(&self, state: &VecDeque<i64>, call: &Asked, answer: Option<&Vec<i64>>) -> Option<VecDeque<i64>> {
+    fn step(&self, state: &C::Values, call: &Asked, answer: Option<&Vec<i64>>) -> Option<C::Values> {
         let mut next = state.clone();
         match call.1 {
-            Action::Enqueue => next.push_back(call.2),
-            Action::Dequeue => {
-                let first = next.pop_front().unwrap_or(NOTHING);
-                return fits(answer, first).then_some(next);
+            Action::Enqueue | Action::Push => C::put(&mut next, call.2),
+            Action::Dequeue | Action::Pop => {
+                let taken = C::take(&mut next).unwrap_or(NOTHING);
+                return fits(answer, taken).then_some(next);
             }
             _ => return None,
         }
         Some(next)
     }
 
+    fn search(&self, operations: &[IntervalOf<Self>], budget: &Budget) -> Option<Searched> {
+        C::search(operations, budget)
+    }
+
     fn is_read(&self, call: &Asked, answer: Option<&Vec<i64>>) -> bool {
-        call.1 == Action::Dequeue && is_nothing(answer)
+        matches!(call.1, Action::Dequeue | Action::Pop) && is_nothing(answer)
     }
 
     fn value(&self, call: &Asked, answer: Option<&Vec<i64>>) -> Option<u64> {
-        put_or_taken(call, answer)
+        match call.1 {
+            Action::Enqueue | Action::Push => Some(call.2 as u64),
+            _ => answer.and_then(|answer| answer.first()).filter(|value| **value != NOTHING).map(|value| *value as u64),
+        }
+    }
+}
+
+/// First in, first out.
+pub struct Fifo;
+
+impl Container for Fifo {
+    type Values = VecDeque<i64>;
+
+    fn put(values: &mut VecDeque<i64>, value: i64) {
+        values.push_back(value);
+    }
+
+    fn take(values: &mut VecDeque<i64>) -> Option<i64> {
+        values.pop_front()
+    }
+
+    fn search(operations: &[IntervalOf<Holding<Self>>], budget: &Budget) -> Option<Searched> {
+        fifo::search(operations, budget)
     }
 }
 
 /// Last in, first out.
 pub struct Stack;
 
-impl SequentialModel for Stack {
-    type State = Vec<i64>;
-    type Call = Asked;
-    type Answer = Vec<i64>;
+impl Container for Stack {
+    type Values = Vec<i64>;
 
-    fn initial(&self) -> Vec<i64> {
-        Vec::new()
+    fn put(values: &mut Vec<i64>, value: i64) {
+        values.push(value);
     }
 
-    fn step(&self, state: &Vec<i64>, call: &Asked, answer: Option<&Vec<i64>>) -> Option<Vec<i64>> {
-        let mut next = state.clone();
-        match call.1 {
-            Action::Push => next.push(call.2),
-            Action::Pop => {
-                let top = next.pop().unwrap_or(NOTHING);
-                return fits(answer, top).then_some(next);
-            }
-            _ => return None,
-        }
-        Some(next)
+    fn take(values: &mut Vec<i64>) -> Option<i64> {
+        values.pop()
     }
 
-    fn is_read(&self, call: &Asked, answer: Option<&Vec<i64>>) -> bool {
-        call.1 == Action::Pop && is_nothing(answer)
-    }
-
-    fn value(&self, call: &Asked, answer: Option<&Vec<i64>>) -> Option<u64> {
-        put_or_taken(call, answer)
+    fn search(operations: &[IntervalOf<Holding<Self>>], budget: &Budget) -> Option<Searched> {
+        stack::search(operations, budget)
     }
 }
 
 /// Least first; equal values are counted.
 pub struct PriorityQueue;
 
-impl SequentialModel for PriorityQueue {
-    type State = BTreeMap<i64, u32>;
-    type Call = Asked;
-    type Answer = Vec<i64>;
+impl Container for PriorityQueue {
+    type Values = BTreeMap<i64, u32>;
 
-    fn initial(&self) -> BTreeMap<i64, u32> {
-        BTreeMap::new()
+    fn put(values: &mut BTreeMap<i64, u32>, value: i64) {
+        *values.entry(value).or_insert(0) += 1;
     }
 
-    fn step(&self, state: &Self::State, call: &Asked, answer: Option<&Vec<i64>>) -> Option<Self::State> {
-        let mut next = state.clone();
-        match call.1 {
-            Action::Enqueue => *next.entry(call.2).or_insert(0) += 1,
-            Action::Dequeue => {
-                let least = next.first_key_value().map_or(NOTHING, |(value, _)| *value);
-                if !fits(answer, least) {
-                    return None;
-                }
-                if let Some(mut entry) = next.first_entry() {
-                    *entry.get_mut() -= 1;
-                    if *entry.get() == 0 {
-                        entry.remove();
-                    }
-                }
-            }
-            _ => return None,
+    fn take(values: &mut BTreeMap<i64, u32>) -> Option<i64> {
+        let mut least = values.first_entry()?;
+        let value = *least.key();
+        *least.get_mut() -= 1;
+        if *least.get() == 0 {
+            least.remove();
         }
-        Some(next)
-    }
-
-    fn is_read(&self, call: &Asked, answer: Option<&Vec<i64>>) -> bool {
-        call.1 == Action::Dequeue && is_nothing(answer)
-    }
-
-    fn value(&self, call: &Asked, answer: Option<&Vec<i64>>) -> Option<u64> {
-        put_or_taken(call, answer)
+        Some(value)
     }
 }
 
@@ -329,11 +340,4 @@ fn is_nothing(answer: Option<&Vec<i64>>) -> bool {
 
 fn is_nothing_or_none(answer: Option<&Vec<i64>>) -> bool {
     answer.is_none() || is_nothing(answer)
-}
-
-fn put_or_taken(call: &Asked, answer: Option<&Vec<i64>>) -> Option<u64> {
-    match call.1 {
-        Action::Enqueue | Action::Push => Some(call.2 as u64),
-        _ => answer.and_then(|answer| answer.first()).filter(|value| **value != NOTHING).map(|value| *value as u64),
-    }
 }

@@ -15,7 +15,7 @@
 
 use history::object::{Action, Call, NEVER, NOTHING, Objects};
 
-use super::model::Fifo;
+use super::model::{Fifo, Holding};
 use super::search::decide as search;
 use super::values::Values;
 use super::{Exactness, Findings, Object, Part, each_key};
@@ -33,7 +33,7 @@ pub static FIFO_QUEUE: Object = Object {
 fn decide(history: &Objects, options: &Options) -> Findings {
     each_key(history, options, |part| match Queue::gather(part) {
         Some(queue) => queue.judge(),
-        None => search(part, options, &Fifo, false),
+        None => search(part, options, &Holding(Fifo), false),
     })
 }
 

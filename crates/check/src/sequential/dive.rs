@@ -3,9 +3,8 @@
 //! Promising is what explains more returns, with fewer operations that took effect before they had to, and far fewer pending ones.
 //! All others wait in a heap. When it is empty, every order has been tried and there is none.
 
-use std::collections::BinaryHeap;
-
 use super::SequentialModel;
+use super::best::Best;
 use super::search::{Budget, Events};
 use super::seen::Seen;
 use super::space::{Config, Space};
@@ -20,58 +19,29 @@ pub(super) enum Dive {
     GaveUp(usize),
 }
 
-/// A configuration that explains all returns before `level`.
-struct Node {
-    rank: i64,
-    level: u32,
-    config: Config,
-}
-
-impl PartialEq for Node {
-    fn eq(&self, other: &Node) -> bool {
-        self.cmp(other).is_eq()
-    }
-}
-
-impl Eq for Node {}
-
-impl PartialOrd for Node {
-    fn partial_cmp(&self, other: &Node) -> Option<std::cmp::Ordering> {
-        Some(self.cmp(other))
-    }
-}
-
-impl Ord for Node {
-    fn cmp(&self, other: &Node) -> std::cmp::Ordering {
-        // Of equals the older one: its step was found first, by kind.
-        (self.rank, self.level, std::cmp::Reverse(self.config.trail)).cmp(&(
-            other.rank,
-            other.level,
-            std::cmp::Reverse(other.config.trail),
-        ))
-    }
-}
-
 /// What a return explained is worth, and what an early operation and a used pending one cost.
 const RETURN: i64 = 1;
 const EARLY: i64 = 1;
 const USED: i64 = 8;
 
-/// Follows orders from `starts`, which explain all returns before `level`, where the space is. It is there again afterwards.
+/// Follows orders from `starts`, which explain all returns before `level`, where the space is. It is there again afterwards. `hasty`: of
+/// configurations that differ in the pending operations they used, only the most promising is followed, so that there may be an order although
+/// none is found.
 pub(super) fn dive<M: SequentialModel>(
     space: &mut Space<'_, M>,
     events: &Events,
     level: usize,
     starts: &[Config],
     budget: &Budget,
+    hasty: bool,
 ) -> Dive {
     let patience = budget.configurations.min(100_000 + 20 * (events.levels() - level));
     let mut diver = Diver {
         space,
         events,
         level,
-        heap: BinaryHeap::new(),
-        seen: Seen::default(),
+        heap: Best::default(),
+        seen: Seen::new(hasty),
         slots: Vec::new(),
         start: level,
         reached: level,
@@ -88,7 +58,8 @@ struct Diver<'s, 'a, M: SequentialModel> {
     events: &'s Events,
     /// Where the space is.
     level: usize,
-    heap: BinaryHeap<Node>,
+    /// Configurations, each with the level of the return that it explains next.
+    heap: Best<(i64, u32), (u32, Config)>,
     seen: Seen,
     /// The slots of the operations that returned, from level `start` on.
     slots: Vec<u8>,
@@ -100,7 +71,7 @@ struct Diver<'s, 'a, M: SequentialModel> {
 
 impl<M: SequentialModel> Diver<'_, '_, M> {
     fn run(&mut self, mut patience: usize, budget: &Budget) -> Dive {
-        while let Some(Node { level, config, .. }) = self.heap.pop() {
+        while let Some((level, config)) = self.heap.pop() {
             let reached = self.reached;
             self.go(level as usize);
             budget.limit.advance((self.reached - reached) as u64);
@@ -116,7 +87,7 @@ impl<M: SequentialModel> Diver<'_, '_, M> {
                 return Dive::GaveUp(self.reached);
             }
         }
-        Dive::Contradiction(self.reached)
+        if self.seen.hasty { Dive::GaveUp(self.reached) } else { Dive::Contradiction(self.reached) }
     }
 
     /// Explains returns as long as nothing must be chosen, then puts the choices on the heap. The configuration that explains all.
@@ -138,14 +109,17 @@ impl<M: SequentialModel> Diver<'_, '_, M> {
                 let hidden = self.space.hide(config, operation, bit);
                 self.put(level + 1, hidden);
             }
-            let (heap, slots) = (&mut self.heap, self.space.slots);
-            self.space.branch(config, |space, config| heap.push(node(space, level, config, slots.reads)));
+            let (heap, reads) = (&mut self.heap, self.space.slots.reads);
+            self.space.branch(config, |space, config| {
+                heap.push(rank(space, level, &config, reads), (level as u32, config));
+            });
             return None;
         }
     }
 
     fn put(&mut self, level: usize, config: Config) {
-        self.heap.push(node(self.space, level, config, self.space.slots.reads));
+        let rank = rank(self.space, level, &config, self.space.slots.reads);
+        self.heap.push(rank, (level as u32, config));
     }
 
     /// Moves the space to a level.
@@ -173,8 +147,7 @@ impl<M: SequentialModel> Diver<'_, '_, M> {
 /// States, steps and used vectors that a dive may name.
 const NAMES: usize = 1 << 21;
 
-fn node<M: SequentialModel>(space: &Space<'_, M>, level: usize, config: Config, reads: u128) -> Node {
+fn rank<M: SequentialModel>(space: &Space<'_, M>, level: usize, config: &Config, reads: u128) -> (i64, u32) {
     let early = i64::from((config.mask & !reads).count_ones());
-    let rank = level as i64 * RETURN - early * EARLY - space.total_used(&config) as i64 * USED;
-    Node { rank, level: level as u32, config }
+    (level as i64 * RETURN - early * EARLY - space.total_used(config) as i64 * USED, level as u32)
 }

@@ -7,7 +7,7 @@ use base::Fingerprint;
 
 use super::{IntervalOf, SequentialModel};
 
-pub(super) type Map<K, V> = HashMap<K, V, BuildHasherDefault<Fingerprint>>;
+pub(crate) type Map<K, V> = HashMap<K, V, BuildHasherDefault<Fingerprint>>;
 
 /// No kind, no place.
 pub(super) const FREE: u32 = u32::MAX;
@@ -66,8 +66,8 @@ impl Kinds {
 }
 
 /// Values with dense names.
-pub(super) struct Table<T> {
-    pub(super) all: Vec<T>,
+pub(crate) struct Table<T> {
+    pub(crate) all: Vec<T>,
     place: Map<T, u32>,
 }
 
@@ -78,7 +78,7 @@ impl<T> Default for Table<T> {
 }
 
 impl<T: Clone + Eq + Hash> Table<T> {
-    pub(super) fn place(&mut self, value: T) -> u32 {
+    pub(crate) fn place(&mut self, value: T) -> u32 {
         if let Some(place) = self.place.get(&value) {
             return *place;
         }
@@ -86,5 +86,13 @@ impl<T: Clone + Eq + Hash> Table<T> {
         self.all.push(value.clone());
         self.place.insert(value, place);
         place
+    }
+}
+
+impl Table<Vec<u16>> {
+    /// Whether the counts named `a` are nowhere greater than those named `b`; what is missing is 0.
+    pub(crate) fn no_more(&self, a: u32, b: u32) -> bool {
+        let (a_counts, b_counts) = (&self.all[a as usize], &self.all[b as usize]);
+        a == b || a_counts.iter().enumerate().all(|(i, &n)| n <= b_counts.get(i).copied().unwrap_or(0))
     }
 }

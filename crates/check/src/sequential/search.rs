@@ -22,7 +22,7 @@ use super::dive::{Dive, dive};
 use super::frontier::{Frontier, Stopped};
 use super::kinds::{FREE, Kinds};
 use super::space::Space;
-use super::{IntervalOf, SequentialModel};
+use super::{Interval, IntervalOf, SequentialModel};
 use crate::limit::Limit;
 use crate::model::Options;
 
@@ -43,6 +43,22 @@ pub enum Linearized {
         /// The last instant at which nothing was open: the window that is too hard begins here.
         from: u64,
         /// How far the search came: up to here everything is explained.
+        at: u64,
+        /// Why.
+        reason: &'static str,
+    },
+}
+
+/// What a search for one kind of object found ([`SequentialModel::search`](super::SequentialModel::search)).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Searched {
+    /// An order that explains everything, as places in the operations.
+    Order(Vec<u32>),
+    /// There is none.
+    None,
+    /// It took too much.
+    GaveUp {
+        /// How far it came, about.
         at: u64,
         /// Why.
         reason: &'static str,
@@ -72,7 +88,34 @@ impl From<&Options> for Budget {
 
 /// Searches an order of `operations` within `budget`.
 pub fn linearize<M: SequentialModel>(model: &M, operations: &[IntervalOf<M>], budget: impl Into<Budget>) -> Linearized {
-    with_patience(model, operations, &budget.into(), PATIENCE)
+    let budget = budget.into();
+    match model.search(operations, &budget) {
+        None => with_patience(model, operations, &budget, PATIENCE),
+        Some(Searched::Order(order)) => Linearized::Order(order),
+        Some(Searched::GaveUp { at, reason }) => Linearized::Undecided { from: 0, at, reason },
+        Some(Searched::None) => {
+            let (at, operation) = certain_from(model, operations, &budget);
+            Linearized::Contradiction { at, operation }
+        }
+    }
+}
+
+/// The first return up to which no order explains operations of which none explains all: what is explained up to a return is so up
+/// to every return before it.
+fn certain_from<M: SequentialModel>(model: &M, operations: &[IntervalOf<M>], budget: &Budget) -> (u64, u32) {
+    let returned = |(i, op): (usize, &IntervalOf<M>)| op.completed.map(|completed| (completed, i as u32));
+    let mut returns: Vec<(u64, u32)> = operations.iter().enumerate().filter_map(returned).collect();
+    returns.sort_unstable();
+    let explained = |last: &(u64, u32)| {
+        let begun = operations.iter().zip(0..).filter(|(op, _)| op.invoked <= last.0);
+        let until = begun.map(|(op, i)| match op.completed {
+            Some(completed) if (completed, i) > *last => Interval { answer: None, completed: None, ..op.clone() },
+            _ => op.clone(),
+        });
+        model.search(&until.collect::<Vec<_>>(), budget) != Some(Searched::None)
+    };
+    let at = returns.partition_point(explained);
+    returns.get(at).or(returns.last()).copied().unwrap_or_default()
 }
 
 /// `patience`: configurations that one return may take before a dive is tried.
@@ -97,17 +140,24 @@ pub(super) fn with_patience<M: SequentialModel>(
         match frontier.complete(&mut space, operation, patience) {
             Ok(()) => {}
             Err(Stopped::Budget(reason)) => return Linearized::Undecided { from, at, reason },
-            Err(Stopped::Impatient) => match dive(&mut space, &events, level, frontier.configs(), budget) {
-                Dive::Order(order) => return Linearized::Order(order),
-                Dive::Contradiction(level) => {
-                    let (at, operation) = events.returned(level).unwrap_or((at, operation));
-                    return Linearized::Contradiction { at, operation };
+            Err(Stopped::Impatient) => {
+                let mut follow = |hasty| dive(&mut space, &events, level, frontier.configs(), budget, hasty);
+                let dived = match follow(true) {
+                    Dive::Order(order) => Dive::Order(order),
+                    _ => follow(false),
+                };
+                match dived {
+                    Dive::Order(order) => return Linearized::Order(order),
+                    Dive::Contradiction(level) => {
+                        let (at, operation) = events.returned(level).unwrap_or((at, operation));
+                        return Linearized::Contradiction { at, operation };
+                    }
+                    Dive::GaveUp(reached) => {
+                        dive_from = reached + 1;
+                        continue;
+                    }
                 }
-                Dive::GaveUp(reached) => {
-                    dive_from = reached + 1;
-                    continue;
-                }
-            },
+            }
         }
         if level >= dive_from {
             budget.limit.advance(1);
@@ -139,7 +189,7 @@ pub(super) struct Events {
 }
 
 impl Events {
-    fn of<C, A>(operations: &[super::Interval<C, A>], kinds: &Kinds) -> Events {
+    fn of<C, A>(operations: &[Interval<C, A>], kinds: &Kinds) -> Events {
         let mut all: Vec<(u64, bool, u32)> = Vec::with_capacity(operations.len() * 2);
         for (i, op) in operations.iter().enumerate().filter(|(i, _)| kinds.of[*i] != FREE) {
             all.push((op.invoked, false, i as u32));

@@ -9,6 +9,8 @@ use crate::limit::Limit;
 /// Configurations of which none dominates another, by the return that they wait for, by state and by what must agree.
 #[derive(Default)]
 pub(super) struct Seen {
+    /// How many pending operations were used makes no difference: what is kept need not be the best.
+    pub(super) hasty: bool,
     first: Map<(u128, u32, u32), u32>,
     chain: Vec<Known>,
 }
@@ -28,6 +30,10 @@ pub(super) struct Slots {
 }
 
 impl Seen {
+    pub(super) fn new(hasty: bool) -> Seen {
+        Seen { hasty, ..Seen::default() }
+    }
+
     pub(super) fn clear(&mut self) {
         self.first.clear();
         self.chain.clear();
@@ -53,7 +59,7 @@ impl Seen {
         let mut at = *first;
         while at != FREE {
             let known = &self.chain[at as usize];
-            if known.dominates(config, slots.reads, used) {
+            if known.dominates(config, slots.reads) && (self.hasty || used.no_more(known.used, config.used)) {
                 return false;
             }
             at = known.next;
@@ -65,18 +71,12 @@ impl Seen {
 }
 
 impl Known {
-    /// Whether whatever can follow `config` can follow this. What can hide is as good as taken and as good as not taken; a read
+    /// Whether whatever can follow `config` can follow this, pending operations apart. What can hide is as good as taken and as good as not taken; a read
     /// that is taken is as good as one that is not; a write that is taken differs from one that is not.
-    fn dominates(&self, config: &Config, reads: u128, used: &Table<Vec<u16>>) -> bool {
+    fn dominates(&self, config: &Config, reads: u128) -> bool {
         let lacks_hiding = config.hidden & !self.hidden;
         let lacks = config.mask & !self.mask & !self.hidden;
         let extra = self.mask & !config.mask & !reads;
-        lacks_hiding | lacks | extra == 0 && fewer(used, self.used, config.used)
+        lacks_hiding | lacks | extra == 0
     }
-}
-
-/// Whether `a` uses no more of any kind than `b`.
-fn fewer(used: &Table<Vec<u16>>, a: u32, b: u32) -> bool {
-    let (a_counts, b_counts) = (&used.all[a as usize], &used.all[b as usize]);
-    a == b || a_counts.iter().enumerate().all(|(i, &n)| n <= b_counts.get(i).copied().unwrap_or(0))
 }

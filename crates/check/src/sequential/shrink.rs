@@ -8,7 +8,7 @@ use super::{IntervalOf, SequentialModel};
 /// Operations searched for one witness, over all searches.
 const WORK: usize = 5_000_000;
 
-/// Operations (as places in `operations`, in order of invocation) that no order explains, although one explains them without the
+/// Operations (as places in `operations`, in order of invocation) that no order explains, although (if that can be told) one explains them without the
 /// operation at whose return it became certain. They can no longer be made fewer by leaving out one read, one value with all its
 /// operations, or what a process did and undid. `None`: an order explains everything, or that is not decided in `budget`.
 pub fn contradiction<M: SequentialModel>(
@@ -19,7 +19,9 @@ pub fn contradiction<M: SequentialModel>(
     let budget = budget.into();
     let Linearized::Contradiction { at, operation } = linearize(model, operations, budget.clone()) else { return None };
     let kept = |i: &u32| operations[*i as usize].invoked <= at;
-    let mut shrinker = Shrinker { model, operations, budget, work: WORK, last: operation };
+    let mut shrinker = Shrinker { model, operations, budget, work: WORK, last: None };
+    let before: Vec<u32> = (0..operations.len() as u32).filter(|i| kept(i) && *i != operation).collect();
+    shrinker.last = matches!(shrinker.search(&before), Linearized::Order(_)).then_some(operation);
     let mut groups = shrinker.groups((0..operations.len() as u32).filter(kept));
     shrinker.shrink(&mut groups);
     let mut left: Vec<u32> = groups.into_iter().flatten().collect();
@@ -32,8 +34,8 @@ struct Shrinker<'a, M: SequentialModel> {
     operations: &'a [IntervalOf<M>],
     budget: Budget,
     work: usize,
-    /// The operation at whose return the contradiction became certain.
-    last: u32,
+    /// The operation at whose return the contradiction became certain, if an order explains the others.
+    last: Option<u32>,
 }
 
 impl<M: SequentialModel> Shrinker<'_, M> {
@@ -108,7 +110,8 @@ impl<M: SequentialModel> Shrinker<'_, M> {
         self.work = self.work.saturating_sub(rest.len() + 1);
         rest.sort_unstable();
         let contradicts = matches!(self.search(&rest), Linearized::Contradiction { .. });
-        rest.retain(|i| *i != self.last);
+        let Some(last) = self.last else { return contradicts };
+        rest.retain(|i| *i != last);
         contradicts && matches!(self.search(&rest), Linearized::Order(_))
     }
 
