@@ -8,7 +8,7 @@
 mod nest;
 mod pairs;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use history::object::{Action, NOTHING};
 
@@ -28,7 +28,8 @@ pub(super) fn search(operations: &[Op], budget: &Budget) -> Option<Searched> {
         if problem.takers.is_empty() {
             return Some(Searched::Order(order));
         }
-        if let Some(order) = problem.order(&known, true) {
+        let Some(all) = problem.with_takers(known) else { return Some(Searched::None) };
+        if let Some(order) = problem.order(&all, true) {
             return Some(Searched::Order(order));
         }
     }
@@ -96,9 +97,31 @@ impl Problem {
         Some(self.pops.iter().map(|pop| Some((push_of[pop.value as usize].take()?, *pop))).collect())
     }
 
+    /// Each value that must have left before a certain return, though nobody is known to have popped it, with a pop of unknown outcome: in order
+    /// of those returns, as pops are in order of invocation, which leaves most for the others. `None`: there are too few pops.
+    fn with_takers(&self, mut pairs: Vec<(Done, Done)>) -> Option<Vec<(Done, Done)>> {
+        let taken: BTreeSet<u32> = pairs.iter().map(|(push, _)| push.operation).collect();
+        let left = self.pushes.iter().filter(|push| !taken.contains(&push.operation));
+        let mut must: Vec<(u64, Done)> = left.filter_map(|push| Some((self.deadline(*push, &pairs)?, *push))).collect();
+        must.sort_by_key(|(deadline, push)| (*deadline, push.operation));
+        let mut takers = self.takers.iter();
+        for (deadline, push) in must {
+            let taker = takers.next().filter(|taker| taker.invoked <= deadline)?;
+            pairs.push((push, *taker));
+        }
+        Some(pairs)
+    }
+
+    /// The return of the first pop before which this value must have been popped: one of a value that it lies on, or one that found nothing.
+    fn deadline(&self, push: Done, pairs: &[(Done, Done)]) -> Option<u64> {
+        let on = pairs.iter().filter(|(below, pop)| below.returned < push.invoked && push.returned < pop.invoked);
+        let none = self.empties.iter().find(|pop| push.returned < pop.invoked);
+        on.map(|(_, pop)| pop).chain(none).map(|pop| pop.returned).min()
+    }
+
     /// An order in which these pops take these pushes; with the pushes that are left, which stay for ever, or without.
     fn order(&self, pairs: &[(Done, Done)], with_left: bool) -> Option<Vec<u32>> {
-        let mut taken = std::collections::BTreeSet::new();
+        let mut taken = BTreeSet::new();
         let mut values = Vec::with_capacity(self.pushes.len());
         for (push, pop) in pairs {
             taken.insert(push.operation);

@@ -1,11 +1,12 @@
 //! Which pop took which push, where values repeat.
 //!
-//! Walk over the returns in time, most promising first. Where a push took effect stays open as long as it can: of each value on the stack is known the
-//! span of time in which it must have been pushed. A value can be popped if none of the others must have been pushed after it; they were then all pushed
-//! before the end of its span. So the order of pushes that overlap is not guessed, but follows from the pops.
+//! Walk over the returns in time, most promising first. When a push took effect stays open as long as it can: of each value on the stack is known the
+//! span of time in which it must have been pushed. When a value is popped, every other must have been pushed before it or after the pop, and its span
+//! ends or begins there; a value that can be neither is in the way. So the order of operations that overlap is not guessed, but follows
+//! from what is popped.
 //!
 //! - A push goes on the stack when it returns. A pop may take the value of a push that is still open: that disturbs nobody.
-//! - A pop takes effect when it returns, or earlier where a value lies on what must be popped.
+//! - A pop takes effect when it returns, or earlier where its value is in the way of another.
 //! - A push of unknown outcome is as one that is open for ever. A pop of unknown outcome takes a value where one is in the way.
 //!
 //! This is a search for what is likely: of configurations that differ only in the operations of unknown outcome that they used, one is followed.
@@ -15,7 +16,7 @@ use crate::object::cut::Cut;
 use crate::sequential::{Best, Budget, Map, Table};
 
 /// Configurations that are tried, and complete pairings that are judged.
-const PATIENCE: usize = 500_000;
+const PATIENCE: usize = 200_000;
 const JUDGED: usize = 32;
 
 const NONE: u32 = u32::MAX;
@@ -47,14 +48,12 @@ enum Kind {
     Empty,
 }
 
-/// A value on the stack. Values lie in order of the ends of their spans, those of equal ends in order of their beginnings.
+/// A value on the stack. Values lie in order of the ends of their spans.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 struct Cell {
     push: u32,
     /// The span in which it must have been pushed.
     span: (u64, u64),
-    /// The latest beginning of a span of this and all below.
-    latest: u64,
     below: u32,
 }
 
@@ -64,11 +63,11 @@ struct Config {
     level: u32,
     /// The top cell.
     top: u32,
-    /// Pushes and pops that were dealt with; pops that found nothing.
+    /// Pushes and pops that were dealt with.
     pushes: Cut,
     pops: Cut,
-    empties: Cut,
-    /// When the stack was last seen empty.
+    /// The last pop, and the last that found nothing, were not before.
+    popped: u64,
     floor: u64,
     /// How many pending pushes of each value were popped, as a name; how many in all, and how many pending pops.
     used: u32,
@@ -88,7 +87,7 @@ struct Search<'a> {
     problem: &'a Problem,
     returns: Vec<(u64, Kind, u32)>,
     open: Best<(i64, u32), Config>,
-    seen: Map<(u32, u32, Cut, Cut, Cut), ()>,
+    seen: Map<(u32, u32, Cut, Cut), ()>,
     cells: Table<Cell>,
     used: Table<Vec<u16>>,
     /// The step before, and a push with its pop.
@@ -98,9 +97,18 @@ struct Search<'a> {
 impl Search<'_> {
     fn run(&mut self, budget: &Budget) -> Option<Vec<u32>> {
         let (cut, used) = (Cut::default(), self.used.place(Vec::new()));
-        let (pushes, pops, empties) = (cut, cut, cut);
-        let start =
-            Config { level: 0, top: NONE, pushes, pops, empties, floor: 0, used, pended: 0, took: 0, trail: NONE };
+        let start = Config {
+            level: 0,
+            top: NONE,
+            pushes: cut,
+            pops: cut,
+            popped: 0,
+            floor: 0,
+            used,
+            pended: 0,
+            took: 0,
+            trail: NONE,
+        };
         self.open.push(start.rank(), start);
         let mut judged = 0;
         for _ in 0..PATIENCE.min(budget.configurations) {
@@ -133,7 +141,6 @@ impl Search<'_> {
     /// `None`: operations are too far apart to be told.
     fn follow(&mut self, mut config: Config) -> Option<Option<Config>> {
         loop {
-            config = self.see_empty(config)?;
             let Some(&(_, kind, at)) = self.returns.get(config.level as usize) else { return Some(Some(config)) };
             let at = at as usize;
             match kind {
@@ -144,87 +151,105 @@ impl Search<'_> {
                     config.pushes = config.pushes.with(at)?;
                 }
                 Kind::Pop if !config.pops.has(at) => return self.choose(config, Some(at)).map(|()| None),
-                Kind::Empty if !config.empties.has(at) => return self.choose(config, None).map(|()| None),
+                Kind::Empty => {
+                    let since = config.popped.max(self.problem.empties[at].invoked);
+                    let Some(top) = self.after(config.top, since) else {
+                        return self.choose(config, None).map(|()| None);
+                    };
+                    (config.top, config.popped, config.floor) = (top, since, since);
+                }
                 _ => {}
             }
             config.level += 1;
         }
     }
 
-    /// Lets all open pops that found nothing take effect, if the stack is empty.
-    fn see_empty(&self, mut config: Config) -> Option<Config> {
-        let Some(&(now, ..)) = self.returns.get(config.level as usize).filter(|_| config.top == NONE) else {
-            return Some(config);
-        };
-        let low = config.empties.low as usize;
-        for (at, pop) in self.problem.empties.iter().enumerate().skip(low).take(128) {
-            if !config.empties.has(at) && pop.invoked <= now {
-                (config.empties, config.floor) = (config.empties.with(at)?, now);
-            }
-        }
-        Some(config)
-    }
-
     /// Puts a value on the stack.
     fn lay(&mut self, below: u32, push: u32, span: (u64, u64)) -> u32 {
-        let latest = if below == NONE { 0 } else { self.cells.all[below as usize].latest };
-        self.cells.place(Cell { push, span, latest: latest.max(span.0), below })
+        self.cells.place(Cell { push, span, below })
     }
 
-    /// The values that can be popped, from the top on.
-    fn tops(&self, top: u32) -> Vec<Cell> {
-        let (mut tops, mut at) = (Vec::new(), top);
-        let Some(latest) = self.cells.all.get(top as usize).map(|cell| cell.latest) else { return tops };
+    /// The stack when nothing on it was pushed before `since`. `None`: something was.
+    fn after(&mut self, top: u32, since: u64) -> Option<u32> {
+        let (mut all, mut at) = (Vec::new(), top);
+        while let Some(cell) = self.cells.all.get(at as usize) {
+            if cell.span.1 < since {
+                return None;
+            }
+            all.push((cell.push, (cell.span.0.max(since), cell.span.1)));
+            at = cell.below;
+        }
+        Some(all.into_iter().rev().fold(NONE, |below, (push, span)| self.lay(below, push, span)))
+    }
+
+    /// The values that can be popped at `since` or later, with those above them, from the top on.
+    fn tops(&self, top: u32, since: u64) -> Vec<Cell> {
+        let (mut tops, mut at, mut latest) = (Vec::new(), top, 0);
         while let Some(cell) = self.cells.all.get(at as usize).filter(|cell| cell.span.1 >= latest) {
+            if cell.span.1 < since {
+                latest = latest.max(cell.span.0);
+            }
             tops.push(*cell);
             at = cell.below;
         }
         tops
     }
 
-    /// The stack without the value at a place of its `tops`.
-    fn without(&mut self, tops: &[Cell], place: usize) -> u32 {
-        let Cell { span: (_, end), below, .. } = tops[place];
-        // What may lie above was pushed before it.
-        let mut above: Vec<(u64, u32)> = tops[..place].iter().map(|cell| (cell.span.0, cell.push)).collect();
+    /// The stack without the value at a place of its `tops`, which was popped at `since` or later.
+    fn without(&mut self, tops: &[Cell], place: usize, since: u64) -> u32 {
+        let Cell { span: (_, pushed), below, .. } = tops[place];
+        let narrowed = tops[..place].iter().map(|cell| match cell.span {
+            (begin, end) if begin > pushed => (end, begin.max(since), cell.push),
+            (begin, end) if end < since => (end.min(pushed), begin, cell.push),
+            (begin, end) => (end, begin, cell.push),
+        });
+        let mut above: Vec<(u64, u64, u32)> = narrowed.collect();
         above.sort_unstable();
-        above.into_iter().fold(below, |below, (begin, push)| self.lay(below, push, (begin, end)))
+        above.into_iter().fold(below, |below, (end, begin, push)| self.lay(below, push, (begin, end)))
     }
 
-    /// What can be popped at a return: the value of the pop itself (`None`: it found nothing), or one that may be in its way.
+    /// What can be popped at a return: the value of the pop itself (`None`: it found nothing), or one that is in its way.
     fn choose(&mut self, config: Config, pop: Option<usize>) -> Option<()> {
-        let Config { level, top, pushes, pops, empties, .. } = config;
-        if self.seen.insert((level, top, pushes, pops, empties), ()).is_some() {
+        let Config { level, top, pushes, pops, .. } = config;
+        if self.seen.insert((level, top, pushes, pops), ()).is_some() {
             return Some(());
         }
-        let now = self.returns[config.level as usize].0;
-        let problem = self.problem;
-        let tops = self.tops(config.top);
-        let wanted = pop.map(|pop| problem.pops[pop].value);
-        for place in 0..tops.len() {
-            let push = problem.pushes[tops[place].push as usize];
-            let again = |other: &Cell| problem.pushes[other.push as usize].value == push.value;
-            // Of equal values the one that was pushed latest; another only if it must have been pushed later.
-            if tops[..place].iter().any(|other| again(other) && other.span.0 >= tops[place].span.0) {
-                continue;
-            }
-            let top = self.without(&tops, place);
-            let popped = Config { top, ..config };
-            if let Some(pop) = pop.filter(|_| wanted == Some(push.value)) {
-                self.put(Config { pops: config.pops.with(pop)?, ..popped }, push, problem.pops[pop]);
-            }
-            let early = (config.pops.low as usize..problem.pops.len()).take(128).find(|&other| {
-                let done = problem.pops[other];
-                Some(other) != pop && done.value == push.value && done.invoked <= now && !config.pops.has(other)
-            });
-            if let Some(other) = early {
-                self.put(Config { pops: config.pops.with(other)?, ..popped }, push, problem.pops[other]);
-            }
-            if let Some(taker) = problem.takers.get(config.took as usize).filter(|taker| taker.invoked <= now) {
-                self.put(Config { took: config.took + 1, ..popped }, push, *taker);
+        let (problem, now) = (self.problem, self.returns[level as usize].0);
+        if let Some(pop) = pop {
+            self.pop(config, problem.pops[pop], |config| Some(Config { pops: config.pops.with(pop)?, ..config }))?;
+            self.take_open(config, pop, now)?;
+        }
+        let open = (pops.low as usize..problem.pops.len()).take(128);
+        for other in open.filter(|&other| Some(other) != pop && !pops.has(other)) {
+            if problem.pops[other].invoked <= now {
+                self.pop(config, problem.pops[other], |config| {
+                    Some(Config { pops: config.pops.with(other)?, ..config })
+                })?;
             }
         }
-        pop.map_or(Some(()), |pop| self.take_open(config, pop, now))
+        if let Some(taker) = problem.takers.get(config.took as usize).filter(|taker| taker.invoked <= now) {
+            self.pop(config, *taker, |config| Some(Config { took: config.took + 1, ..config }))?;
+        }
+        Some(())
+    }
+
+    /// Each way in which a pop takes a value from the stack.
+    fn pop(&mut self, config: Config, pop: Done, done: impl Fn(Config) -> Option<Config>) -> Option<()> {
+        let problem = self.problem;
+        let since = config.popped.max(pop.invoked);
+        let tops = self.tops(config.top, since);
+        let value = |cell: &Cell| problem.pushes[cell.push as usize].value;
+        for (place, cell) in tops.iter().enumerate() {
+            let fits = pop.returned == u64::MAX || value(cell) == pop.value;
+            // Of equal values the one that was pushed latest; another only if it must have been pushed later.
+            let better = |other: &Cell| value(other) == value(cell) && other.span.0 >= cell.span.0;
+            if fits && !tops[..place].iter().any(better) {
+                let top = self.without(&tops, place, since);
+                let push = problem.pushes[cell.push as usize];
+                self.put(done(Config { top, popped: since, ..config })?, push, pop);
+            }
+        }
+        Some(())
     }
 
     /// The pop takes the value of a push that has not returned.
