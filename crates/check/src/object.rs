@@ -2,7 +2,7 @@
 //!
 //! - [`OBJECTS`]: the registry. A new object is one file here and one line there.
 //! - [`check_object`]: a history against an [`Object`] gives a [`Report`].
-//! - `model`: the objects as sequential models, for the exact search.
+//! - `model`: the objects as sequential models, for the exact search; `fifo` and `stack`: searches of their own.
 //! - One file each: `queue` (first in, first out; fast and exact), `delivery` (at least once, and Jepsen's total queue), `set`,
 //!   `counter`, `lock` (owned, reentrant, fenced, semaphore), `bank`, `unique_ids`, `log` (Kafka-like), `long_fork`,
 //!   `broadcast`, `leader`, `watch`, `comments`, `strings`, `multi_register` (transactions over several).
@@ -11,8 +11,8 @@ pub(crate) mod bank;
 pub(crate) mod broadcast;
 pub(crate) mod comments;
 pub(crate) mod counter;
-pub(crate) mod delivery;
 mod cut;
+pub(crate) mod delivery;
 mod draw;
 mod element;
 mod fifo;

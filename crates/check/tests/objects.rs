@@ -3,9 +3,10 @@
 use base::{Rng, Seed};
 use check::{Object, Options, Verdict, check_object, object};
 use expect_test::expect;
-use history::object::{Action, Objects};
+use history::Outcome;
+use history::object::{Action, Call, NOTHING, Objects};
 use testkit::brute_objects::{self as brute, ObjectMix, Rule, random_objects};
-use testkit::brute_seen as seen;
+use testkit::{brute_promises as promises, brute_seen as seen};
 
 fn show(history: &Objects) -> String {
     let line = |call| object::sentence(history, call);
@@ -116,7 +117,8 @@ fn agrees_on_seen(name: &str, brute: fn(&Objects) -> Option<bool>, random: fn(&m
         let report = check_object(&history, checker, &Options::default());
         let expected = brute(&history).map_or("unknown", |keeps| if keeps { "valid" } else { "invalid" });
         assert_eq!(report.verdict.name(), expected, "{:#?}\n{}", report.anomalies, show(&history));
-        if let Some(anomaly) = report.anomalies.first() {
+        // Of a sum, the read is shown; the additions that make it wrong are counted in words.
+        if let Some(anomaly) = report.anomalies.first().filter(|_| name != "pn-counter") {
             let witness = history.part(&anomaly.indices);
             assert_eq!(brute(&witness), Some(false), "no contradiction alone: {:#?}", anomaly.story);
         }
@@ -143,6 +145,135 @@ fn leaders_agree() {
 #[test]
 fn watchers_agree() {
     agrees_on_seen("watch", |history| Some(seen::watch(history)), seen::random_watchers);
+}
+
+#[test]
+fn banks_agree() {
+    agrees_on_seen("bank", |history| Some(promises::bank(history)), promises::random_bank);
+}
+
+#[test]
+fn ids_agree() {
+    agrees_on_seen("unique-ids", |history| Some(promises::unique_ids(history)), promises::random_ids);
+}
+
+#[test]
+fn long_forks_agree() {
+    agrees_on_seen("long-fork", |history| Some(promises::long_fork(history)), promises::random_forks);
+}
+
+#[test]
+fn deliveries_agree() {
+    agrees_on_seen("total-queue", |history| Some(promises::total_queue(history)), promises::random_deliveries);
+    agrees_on_seen(
+        "at-least-once-queue",
+        |history| Some(promises::at_least_once(history)),
+        promises::random_deliveries,
+    );
+}
+
+#[test]
+fn sums_agree() {
+    agrees_on_seen("pn-counter", |history| Some(promises::pn_counter(history)), promises::random_sums);
+}
+
+#[test]
+fn logs_agree() {
+    agrees_on_seen("kafka", |history| Some(promises::log(history)), promises::random_logs);
+}
+
+/// Every history of up to so many operations, each of one of these kinds; a kind is an action, an argument and an answer (`None`: unknown).
+fn every(count: usize, kinds: &[(Action, i64, Option<i64>)], each: &mut dyn FnMut(&Objects)) {
+    fn extend(
+        calls: &mut Vec<Call>,
+        open: &[usize],
+        at: u64,
+        count: usize,
+        kinds: &[(Action, i64, Option<i64>)],
+        each: &mut dyn FnMut(&Objects),
+    ) {
+        if calls.len() == count && open.is_empty() {
+            let mut history = Objects::default();
+            calls.iter().for_each(|call| history.push(*call, &[]));
+            return each(&history);
+        }
+        for (place, &returning) in open.iter().enumerate() {
+            calls[returning].completed = at;
+            let rest: Vec<usize> =
+                open.iter().copied().enumerate().filter(|(i, _)| *i != place).map(|(_, o)| o).collect();
+            extend(calls, &rest, at + 1, count, kinds, each);
+        }
+        if calls.len() == count {
+            return;
+        }
+        for (action, argument, answer) in kinds {
+            let mut call = Call::new(calls.len() as u32 % 2, *action, at, at);
+            (call.argument, call.result) = (*argument, answer.unwrap_or(NOTHING));
+            call.outcome = if answer.is_some() { Outcome::Ok } else { Outcome::Info };
+            let mut open = open.to_vec();
+            if answer.is_some() {
+                open.push(calls.len());
+            }
+            calls.push(call);
+            extend(calls, &open, at + 1, count, kinds, each);
+            calls.pop();
+        }
+    }
+    (1..=count).for_each(|count| extend(&mut Vec::new(), &[], 1, count, kinds, each));
+}
+
+/// Every history of up to three operations, and of four when a million random ones are asked for.
+fn exhaust(name: &str, rule: Rule, kinds: &[(Action, i64, Option<i64>)]) {
+    let checker = Object::find(name).expect("the object is in the registry");
+    let (mut valid, mut invalid) = (0, 0);
+    every(if rounds() > 100_000 { 4 } else { 3 }, kinds, &mut |history| {
+        *if compare(checker, rule, history) { &mut valid } else { &mut invalid } += 1;
+    });
+    println!("{name}: {valid} valid, {invalid} invalid, all that there are, as brute force says");
+    assert!(valid > 40 && invalid > 40, "{valid} {invalid}");
+}
+
+/// What can be put in (1 or 2) and taken out (those, or nothing), with and without an answer.
+fn put_and_take(put: Action, take: Action) -> [(Action, i64, Option<i64>); 8] {
+    let none = Some(NOTHING);
+    [
+        (put, 1, none),
+        (put, 2, none),
+        (put, 1, None),
+        (put, 2, None),
+        (take, NOTHING, Some(1)),
+        (take, NOTHING, Some(2)),
+        (take, NOTHING, none),
+        (take, NOTHING, None),
+    ]
+}
+
+#[test]
+fn every_small_history_agrees() {
+    let none = Some(NOTHING);
+    exhaust("fifo-queue", brute::fifo, &put_and_take(Action::Enqueue, Action::Dequeue));
+    exhaust("stack", brute::stack, &put_and_take(Action::Push, Action::Pop));
+    exhaust("priority-queue", brute::priority_queue, &put_and_take(Action::Enqueue, Action::Dequeue));
+    let add_and_ask =
+        [(Action::Add, 1, none), (Action::Add, 1, None), (Action::Remove, 1, none), (Action::Remove, 1, None)];
+    let asked = [(Action::Contains, 1, Some(0)), (Action::Contains, 1, Some(1))];
+    exhaust("linearizable-set", brute::set, &[&add_and_ask[..], &asked].concat());
+    let adds = [1, -1, 2].map(|amount| [(Action::Add, amount, none), (Action::Add, amount, None)]);
+    let reads = [0, 1, 2, -1].map(|sum| (Action::Read, NOTHING, Some(sum)));
+    exhaust("linearizable-counter", brute::counter, &[adds.as_flattened(), &reads].concat());
+    let lock = [(Action::Acquire, NOTHING), (Action::Release, NOTHING)];
+    let lock: Vec<_> =
+        lock.iter().flat_map(|(action, argument)| [(*action, *argument, none), (*action, *argument, None)]).collect();
+    for (name, rule) in [
+        ("mutex", brute::mutex as Rule),
+        ("owned-mutex", brute::owned),
+        ("reentrant-mutex", brute::reentrant),
+        ("semaphore", brute::semaphore),
+    ] {
+        exhaust(name, rule, &lock);
+    }
+    let tokens = [1, 2].map(|token| (Action::Acquire, NOTHING, Some(token)));
+    exhaust("fenced-mutex", brute::fenced, &[&lock[..], &tokens].concat());
 }
 
 /// What is found in a history in Jepsen's notation, `[process type f value]` per event, a millisecond apart.

@@ -5,6 +5,7 @@
 //! - [`brute_consistency`]: models of registers that are weaker than linearizability, and random histories of them.
 //! - [`brute_objects`]: the same for queues, stacks, sets, counters, locks, and random histories of them.
 //! - [`brute_seen`]: the same for what is only seen: broadcasts, leaders, watchers.
+//! - [`brute_promises`]: the same for banks, logs, deliveries, ids, forks and sums.
 //! - [`brute_txn`]: isolation levels of transactions, likewise.
 //! - [`every_history`], [`random_history`]: what checkers are compared on.
 //! - [`available`]: whether a test that needs a program or root can run here; no skip goes unseen.
@@ -16,6 +17,7 @@
 pub mod brute;
 pub mod brute_consistency;
 pub mod brute_objects;
+pub mod brute_promises;
 pub mod brute_seen;
 pub mod brute_txn;
 pub mod codec;

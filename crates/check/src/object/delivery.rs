@@ -76,40 +76,40 @@ fn gather(part: Part<'_>) -> BTreeMap<i64, Value> {
     values
 }
 
-/// The first delivery of a value must not begin after that of the producer's next value has ended.
+/// No delivery of a value may end before every delivery of the producer's value before it begins.
 fn producers_order(part: Part<'_>, values: &BTreeMap<i64, Value>, findings: &mut Findings) {
-    let history = part.history;
-    let mut producers: BTreeMap<u32, Vec<(u64, usize, usize)>> = BTreeMap::new();
+    let calls = &part.history.calls;
+    let mut producers: BTreeMap<u32, Vec<Sent>> = BTreeMap::new();
     for Value { enqueues, deliveries } in values.values() {
-        let ([enqueue], Some(&first)) =
-            (enqueues.as_slice(), deliveries.iter().min_by_key(|&&i| history.calls[i].completed))
-        else {
-            continue;
-        };
-        let call = &history.calls[*enqueue];
-        if call.is_ok() {
-            producers.entry(call.process).or_default().push((call.invoked, *enqueue, first));
+        let &[enqueue] = enqueues.as_slice() else { continue };
+        let begun = deliveries.iter().copied().min_by_key(|&i| calls[i].invoked);
+        let ended = deliveries.iter().copied().min_by_key(|&i| calls[i].completed);
+        if let (Some(begun), Some(ended), true) = (begun, ended, calls[enqueue].is_ok()) {
+            producers.entry(calls[enqueue].process).or_default().push(Sent { enqueue, begun, ended });
         }
     }
     for (producer, mut sent) in producers {
-        sent.sort_unstable();
-        let mut latest: Option<(usize, usize)> = None;
-        for (_, enqueue, delivery) in sent {
-            let call = &history.calls[delivery];
-            if let Some((before, late)) = latest.filter(|(_, late)| call.completed < history.calls[*late].invoked) {
+        sent.sort_unstable_by_key(|sent| calls[sent.enqueue].invoked);
+        let mut latest: Option<Sent> = None;
+        for next in sent {
+            if let Some(late) = latest.filter(|late| calls[next.ended].completed < calls[late.begun].invoked) {
                 let because =
                     format!("p{producer} sent these in one order, and they were first delivered in the other");
-                findings.add(
-                    "reordered",
-                    format!("{}, producer p{producer}", part.name()),
-                    because,
-                    [before, late, enqueue, delivery],
-                );
+                let place = format!("{}, producer p{producer}", part.name());
+                findings.add("reordered", place, because, [late.enqueue, late.begun, next.enqueue, next.ended]);
                 break;
             }
-            if latest.is_none_or(|(_, late)| history.calls[late].invoked < call.invoked) {
-                latest = Some((enqueue, delivery));
+            if latest.is_none_or(|late| calls[late.begun].invoked < calls[next.begun].invoked) {
+                latest = Some(next);
             }
         }
     }
+}
+
+/// A value that a producer sent: its enqueue, the delivery that began first and the one that ended first.
+#[derive(Clone, Copy)]
+struct Sent {
+    enqueue: usize,
+    begun: usize,
+    ended: usize,
 }

@@ -1,5 +1,5 @@
 //! A queue, first in first out, linearizable. `O(n log n)`, linear on histories nearly in order, where every value is enqueued once;
-//! otherwise by search.
+//! otherwise by search (`fifo`).
 //!
 //! For a value `v`, its enqueue is `[ei, er]` and its dequeue `[di, dr]` (Abdulla et al., *Efficient linearizability monitoring*, PLDI 2025,
 //! has the bad patterns of completed histories; pending operations are ours):

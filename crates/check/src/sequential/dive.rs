@@ -24,16 +24,13 @@ const RETURN: i64 = 1;
 const EARLY: i64 = 1;
 const USED: i64 = 8;
 
-/// Follows orders from `starts`, which explain all returns before `level`, where the space is. It is there again afterwards. `hasty`: of
-/// configurations that differ in the pending operations they used, only the most promising is followed, so that there may be an order although
-/// none is found.
+/// Follows orders from `starts`, which explain all returns before `level`, where the space is. It is there again afterwards.
 pub(super) fn dive<M: SequentialModel>(
     space: &mut Space<'_, M>,
     events: &Events,
     level: usize,
     starts: &[Config],
     budget: &Budget,
-    hasty: bool,
 ) -> Dive {
     let patience = budget.configurations.min(100_000 + 20 * (events.levels() - level));
     let mut diver = Diver {
@@ -41,7 +38,7 @@ pub(super) fn dive<M: SequentialModel>(
         events,
         level,
         heap: Best::default(),
-        seen: Seen::new(hasty),
+        seen: Seen::default(),
         slots: Vec::new(),
         start: level,
         reached: level,
@@ -87,7 +84,7 @@ impl<M: SequentialModel> Diver<'_, '_, M> {
                 return Dive::GaveUp(self.reached);
             }
         }
-        if self.seen.hasty { Dive::GaveUp(self.reached) } else { Dive::Contradiction(self.reached) }
+        Dive::Contradiction(self.reached)
     }
 
     /// Explains returns as long as nothing must be chosen, then puts the choices on the heap. The configuration that explains all.

@@ -140,24 +140,17 @@ pub(super) fn with_patience<M: SequentialModel>(
         match frontier.complete(&mut space, operation, patience) {
             Ok(()) => {}
             Err(Stopped::Budget(reason)) => return Linearized::Undecided { from, at, reason },
-            Err(Stopped::Impatient) => {
-                let mut follow = |hasty| dive(&mut space, &events, level, frontier.configs(), budget, hasty);
-                let dived = match follow(true) {
-                    Dive::Order(order) => Dive::Order(order),
-                    _ => follow(false),
-                };
-                match dived {
-                    Dive::Order(order) => return Linearized::Order(order),
-                    Dive::Contradiction(level) => {
-                        let (at, operation) = events.returned(level).unwrap_or((at, operation));
-                        return Linearized::Contradiction { at, operation };
-                    }
-                    Dive::GaveUp(reached) => {
-                        dive_from = reached + 1;
-                        continue;
-                    }
+            Err(Stopped::Impatient) => match dive(&mut space, &events, level, frontier.configs(), budget) {
+                Dive::Order(order) => return Linearized::Order(order),
+                Dive::Contradiction(level) => {
+                    let (at, operation) = events.returned(level).unwrap_or((at, operation));
+                    return Linearized::Contradiction { at, operation };
                 }
-            }
+                Dive::GaveUp(reached) => {
+                    dive_from = reached + 1;
+                    continue;
+                }
+            },
         }
         if level >= dive_from {
             budget.limit.advance(1);

@@ -9,8 +9,6 @@ use crate::limit::Limit;
 /// Configurations of which none dominates another, by the return that they wait for, by state and by what must agree.
 #[derive(Default)]
 pub(super) struct Seen {
-    /// How many pending operations were used makes no difference: what is kept need not be the best.
-    pub(super) hasty: bool,
     first: Map<(u128, u32, u32), u32>,
     chain: Vec<Known>,
 }
@@ -30,10 +28,6 @@ pub(super) struct Slots {
 }
 
 impl Seen {
-    pub(super) fn new(hasty: bool) -> Seen {
-        Seen { hasty, ..Seen::default() }
-    }
-
     pub(super) fn clear(&mut self) {
         self.first.clear();
         self.chain.clear();
@@ -59,7 +53,7 @@ impl Seen {
         let mut at = *first;
         while at != FREE {
             let known = &self.chain[at as usize];
-            if known.dominates(config, slots.reads) && (self.hasty || used.no_more(known.used, config.used)) {
+            if known.dominates(config, slots.reads) && used.no_more(known.used, config.used) {
                 return false;
             }
             at = known.next;
