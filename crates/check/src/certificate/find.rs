@@ -40,7 +40,8 @@ pub(crate) fn order(history: &Objects, first: &State, options: &Options) -> Opti
 
 /// Shows again, by an order, what was decided without one; what was searched was replayed then. Why a key cannot be shown, if one cannot.
 pub(crate) fn recheck(history: &Objects, first: &State, options: &Options) -> Option<String> {
-    Found::of(history, first, false, options)?.settle(options).map(|doubt| doubt.why)
+    let doubt = Found::of(history, first, false, options)?.settle(options)?;
+    options.limit.exceeded().is_none().then_some(doubt.why)
 }
 
 /// What is known of the keys.
@@ -75,15 +76,11 @@ impl<'a> Found<'a> {
     fn settle(&mut self, options: &Options) -> Option<Doubt> {
         let mut searched_before = None;
         loop {
-            let spans = self.first.spans_keys();
-            let known = |key: u32| spans || self.orders.get(self.place(key)).is_some_and(Option::is_some);
+            let known = |key: u32| self.orders.get(self.place(key)).is_some_and(Option::is_some);
             let doubt = replay::refute_some(self.history, self.first, &self.whole(), known)?;
-            let key = self.history.calls.get(doubt.operation as usize).map_or(0, |call| call.key);
-            let place = if spans { 0 } else { self.place(key) };
+            let place = self.place(self.history.calls.get(doubt.operation as usize).map_or(0, |call| call.key));
             // The keys that were replayed before it hold.
-            if searched_before.replace(place).is_some_and(|before| before >= place)
-                || options.limit.exceeded().is_some()
-            {
+            if searched_before.replace(place).is_some_and(|before| before >= place) {
                 return Some(doubt);
             }
             let Some(order) = searched(Part { history: self.history, places: &self.keys[place] }, self.first, options)
@@ -96,6 +93,9 @@ impl<'a> Found<'a> {
 
     /// Where the operations of a key stand.
     fn place(&self, key: u32) -> usize {
+        if self.first.spans_keys() {
+            return 0;
+        }
         let first = |places: &Vec<u32>| places.first().map(|&i| self.history.calls[i as usize].key);
         let here = |place: usize| self.keys.get(place).and_then(first) == Some(key);
         if here(key as usize) {

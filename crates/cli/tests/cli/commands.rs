@@ -247,3 +247,27 @@ fn a_certificate_is_written_checked_again_and_refused_when_changed() {
     let ended = bench.assize(&["check", "history.jsonl", "--certificate", "other.txt"]).expect(65);
     said(&ended, &["other.txt:1: expected `assize-certificate 1`"]);
 }
+
+#[test]
+fn a_history_that_says_nothing_is_not_called_valid() {
+    let bench = Bench::new();
+    bench.write("odd.jsonl", "{\"process\":0,\"f\":\"frob\",\"key\":1,\"sent\":30,\"done\":40,\"outcome\":\"ok\"}\n");
+    said(
+        &bench.assize(&["check", "--lenient", "odd.jsonl"]).expect(2),
+        &["unknown: there are no operations to judge", "1 malformed event skipped"],
+    );
+    bench.write("orphan.edn", "{:type :ok :process 0 :f :write :value 1}\n");
+    said(
+        &bench.assize(&["check", "--lenient", "orphan.edn"]).expect(64),
+        &["no event is left to judge; the first mistake is"],
+    );
+    bench.write("back.jsonl", &VALID.replace("\"done\":20", "\"done\":5"));
+    said(
+        &bench.assize(&["check", "back.jsonl"]).expect(65),
+        &["back.jsonl:1:62: expected a time in `done` that is not before `sent`, 10, not 5"],
+    );
+    said(
+        &bench.assize(&["check", "--model", "snapshot-isolaton", "x"]).expect(64),
+        &["did you mean `snapshot-isolation`?"],
+    );
+}

@@ -42,7 +42,13 @@ impl Builder {
         let mut builder = Builder::new(timed);
         builder.small.last = vec![NONE; transactions * 4 + 1024];
         builder.orders.reserve(transactions);
-        builder.made.ops.reserve(transactions);
+        let made = &mut builder.made;
+        made.ops.reserve(transactions * 4);
+        made.first.reserve(transactions + 1);
+        made.process.reserve(transactions);
+        made.sent.reserve(transactions);
+        made.done.reserve(transactions);
+        made.outcome.reserve(transactions);
         builder
     }
 
