@@ -264,7 +264,7 @@ fn a_history_that_says_nothing_is_not_called_valid() {
     bench.write("back.jsonl", &VALID.replace("\"done\":20", "\"done\":5"));
     said(
         &bench.assize(&["check", "back.jsonl"]).expect(65),
-        &["back.jsonl:1:62: expected a time in `done` that is not before `sent`, 10, not 5"],
+        &["back.jsonl:1:61: expected a time in `done` that is not before `sent`, 10, not 5"],
     );
     said(
         &bench.assize(&["check", "--model", "snapshot-isolaton", "x"]).expect(64),
