@@ -35,7 +35,7 @@ pub fn svg(transactions: &Transactions, anomaly: &TxnAnomaly) -> String {
         .zip(&anomaly.transactions)
         .map(|(centre, t)| Card::new(transactions, anomaly, *t, centre))
         .collect();
-    let top = cards.iter().map(|card| card.y + card.half).fold(30.0, f64::max) + 34.0;
+    let top = cards.iter().map(|card| card.y + card.half).fold(30.0, f64::max) + 48.0;
     let lines: Vec<String> = below(transactions, anomaly).iter().flat_map(|line| wrap(line)).collect();
     let height = top + LINE * lines.len() as f64 + 6.0;
     let mut out = String::new();
