@@ -341,12 +341,18 @@ pub struct SimOptions {
     /// Repeat a run that was kept
     #[arg(long, value_name = "FILE")]
     pub replay: Option<PathBuf>,
+    /// With `--replay`: walk through it, a step at a time (Enter)
+    #[arg(long, requires = "replay")]
+    pub step: bool,
     /// With `--replay`: tell every message, timer and sync
     #[arg(long, requires = "replay")]
     pub full: bool,
     /// Hunt every planted bug (of one specimen, if named), and say how soon each is found
     #[arg(long)]
     pub bugs: bool,
+    /// With `--bugs`: measure lesser hunts too, and write the table there
+    #[arg(long, value_name = "FILE", requires = "bugs")]
+    pub table: Option<PathBuf>,
     /// With `--bugs`: from so many base seeds each
     #[arg(long, value_name = "N", default_value_t = 3)]
     pub bases: u32,

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use ::sim::Transcript;
-use ::sim::explore::{Case, Finding, Scope, Shrunk, shrink};
+use ::sim::explore::{Case, Finding, Run, Scope, Shrunk, shrink};
 use base::units::{parse_duration, show_count, show_duration};
 use run::Stop;
 use run::hunt::{Bag, Hunt};
@@ -14,8 +14,11 @@ use system::specimen::{self, SPECIMENS, SpecimenInfo};
 use crate::arguments::SimOptions;
 use crate::exit::Exit;
 
+mod page;
+mod zoo;
+
 /// Events of further runs that shrinking may take: about two seconds.
-const SHRINKING: u64 = 5_000_000;
+const SHRINKING: u64 = 2_000_000;
 
 /// A story longer than this is cut in the middle on a terminal; the file has the case, and with it all of it.
 const LINES: usize = 60;
@@ -24,7 +27,7 @@ const LINES: usize = 60;
 pub fn command(options: &SimOptions) -> Exit {
     let done = match (&options.replay, options.bugs) {
         (Some(file), _) => replay(file, options),
-        (None, true) => zoo(options),
+        (None, true) => zoo::zoo(options),
         (None, false) => hunt(options),
     };
     done.unwrap_or_else(|(exit, message)| {
@@ -38,7 +41,8 @@ type Done = Result<Exit, (Exit, String)>;
 fn hunt(options: &SimOptions) -> Done {
     let info = find(options.specimen.as_deref().unwrap_or("raft-kv"))?;
     let stop = Stop::on_signals().map_err(|error| (Exit::Unavailable, format!("signals cannot be caught: {error}")))?;
-    let hunt = Hunt { runs: options.runs.unwrap_or(u64::MAX), ..of(info, options, options.bug.as_deref(), &stop)? };
+    let hunt =
+        Hunt { runs: options.runs.unwrap_or(u64::MAX), ..hunt_of(info, options, options.bug.as_deref(), &stop)? };
     let live = std::io::stderr().is_terminal() && !options.json;
     let bag = hunt
         .run(&mut |bag| {
@@ -63,11 +67,11 @@ fn hunt(options: &SimOptions) -> Done {
             }
             Ok(Exit::Success)
         }
-        Some((case, finding)) => tell(info, case, finding, options),
+        Some((case, finding)) => tell(info, case, finding, &figures(info.name, &bag), options),
     }
 }
 
-fn of<'a>(
+fn hunt_of<'a>(
     info: &'static SpecimenInfo,
     options: &SimOptions,
     bug: Option<&str>,
@@ -91,38 +95,62 @@ fn of<'a>(
     let time = options.time.as_deref().map(|text| parse_duration(text).map_err(usage)).transpose()?;
     let threads = options.threads.unwrap_or_else(|| std::thread::available_parallelism().map_or(1, usize::from));
     let time = time.unwrap_or(if options.runs.is_some() { Duration::MAX } else { Duration::from_secs(10) });
-    Ok(Hunt { specimen: info, scope, first_seed: options.seed, runs: u64::MAX, time, threads, stop })
+    Ok(Hunt {
+        specimen: info,
+        scope,
+        first_seed: options.seed,
+        runs: u64::MAX,
+        time,
+        cpu: Duration::MAX,
+        threads,
+        stop,
+    })
+}
+
+/// The specimen of this name, or the only one whose name begins with it: `raft`.
+fn known(name: &str) -> Option<&'static SpecimenInfo> {
+    let mut like = SPECIMENS.iter().filter(|info| info.name.starts_with(name));
+    let only = like.next().filter(|_| like.next().is_none());
+    specimen::find(name).or(only)
 }
 
 fn find(name: &str) -> Result<&'static SpecimenInfo, (Exit, String)> {
-    specimen::find(name).ok_or_else(|| {
+    known(name).ok_or_else(|| {
         let known: Vec<&str> = SPECIMENS.iter().map(|info| info.name).collect();
         (Exit::Usage, format!("there is no specimen `{name}`; there are {}", known.join(", ")))
     })
 }
 
 /// Shrinks what was found, keeps it and tells it.
-fn tell(info: &'static SpecimenInfo, case: &Case, finding: &Finding, options: &SimOptions) -> Done {
+fn tell(info: &'static SpecimenInfo, case: &Case, finding: &Finding, figures: &str, options: &SimOptions) -> Done {
     let began = Instant::now();
     let shrunk = shrink(case, finding, info, SHRINKING).map_err(|error| (Exit::Usage, error))?;
     let took = began.elapsed();
     let file = options.save.clone().unwrap_or_else(|| PathBuf::from(format!("sim-{}-{}.json", info.name, case.seed)));
     keep(&file, info.name, &shrunk.case)?;
+    let page = page::write(&file, &format!("{} · {}", info.name, finding.by), figures, finding, &shrunk)?;
     if !options.json {
         println!("INVALID · {}: {}", finding.by, finding.sentence);
         println!(
-            "  seed {}, shrunk in {} runs and {} to {} servers, {} clients, {} faults",
+            "  seed {}, shrunk in {} runs and {} to {}",
             case.seed,
             shrunk.tries,
             show_duration(took),
-            shrunk.case.nodes,
-            shrunk.case.clients,
-            shrunk.run.acts.len(),
+            size(&shrunk),
         );
         story(&shrunk);
+        println!("  drawn in {}", page.display());
         println!("  $ assize sim --replay {}", file.display());
     }
     Ok(Exit::Invalid)
+}
+
+fn size(shrunk: &Shrunk) -> String {
+    let Shrunk { case, run, .. } = shrunk;
+    match run.steps.len() {
+        0 => format!("{} servers, {} clients, {} faults", case.nodes, case.clients, run.acts.len()),
+        steps => format!("{steps} steps of {} servers", case.nodes),
+    }
 }
 
 fn story(shrunk: &Shrunk) {
@@ -146,7 +174,7 @@ struct Kept {
     case: Case,
 }
 
-const FORMAT: u32 = 1;
+const FORMAT: u32 = 2;
 
 fn keep(file: &Path, specimen: &str, case: &Case) -> Result<(), (Exit, String)> {
     let kept = Kept { format: FORMAT, specimen: specimen.into(), case: case.clone() };
@@ -163,9 +191,13 @@ fn replay(file: &Path, options: &SimOptions) -> Done {
         return Err(bad(format!("written in format {}; this assize reads format {FORMAT}", kept.format)));
     }
     let info = find(&kept.specimen)?;
-    let level = if options.full { Transcript::Full } else { Transcript::Story };
+    let level = if options.full { Transcript::Full } else { Transcript::Kinds };
     let run = kept.case.run(info, level).map_err(bad)?;
-    run.story.iter().for_each(|line| println!("{line}"));
+    if options.step && std::io::stdin().is_terminal() && !run.steps.is_empty() {
+        walk(&run);
+    } else {
+        run.story.iter().for_each(|line| println!("{line}"));
+    }
     println!("{} events, trace {:016x}", show_count(run.events), run.hash);
     match run.finding {
         Some(finding) => {
@@ -179,58 +211,29 @@ fn replay(file: &Path, options: &SimOptions) -> Done {
     }
 }
 
-/// Every planted bug of every specimen (or of one), from several base seeds each.
-fn zoo(options: &SimOptions) -> Done {
-    let stop = Stop::on_signals().map_err(|error| (Exit::Unavailable, format!("signals cannot be caught: {error}")))?;
-    let chosen = |info: &&SpecimenInfo| options.specimen.as_deref().is_none_or(|name| name == info.name);
-    let (mut times, mut tried) = (Vec::new(), 0);
-    println!("{:<16} {:<24} {:>7} {:>10}  by", "specimen", "bug", "found", "median");
-    for info in SPECIMENS.iter().filter(chosen) {
-        for bug in info.bugs {
-            let mut found = Vec::new();
-            let mut by = std::collections::BTreeSet::new();
-            for base in 0..options.bases {
-                let mut hunt = of(info, options, Some(bug.name), &stop)?;
-                hunt.first_seed = options.seed.wrapping_add(u64::from(base) << 32);
-                hunt.time = options.time.as_ref().map_or(Duration::from_secs(30), |_| hunt.time);
-                let bag = hunt.run(&mut |_| {}).map_err(|error| (Exit::Usage, error))?;
-                if stop.is_set() {
-                    return Ok(Exit::Interrupted);
-                }
-                tried += 1;
-                if let Some((_, finding)) = &bag.found {
-                    found.push(bag.took);
-                    by.insert(finding.by.clone());
-                }
-            }
-            found.sort_unstable();
-            let median = found.get(found.len() / 2).map_or("-".into(), |median| show_duration(*median));
-            let by: Vec<String> = by.into_iter().collect();
-            let of = format!("{} of {}", found.len(), options.bases);
-            println!("{:<16} {:<24} {of:>7} {median:>10}  {}", info.name, bug.name, by.join(", "));
-            times.extend(found);
+/// Shows one step after another, each when Enter is pressed.
+fn walk(run: &Run) {
+    for (number, told) in run.steps.iter().enumerate() {
+        println!("step {} of {}", number + 1, run.steps.len());
+        told.lines.iter().for_each(|line| println!("{line}"));
+        if std::io::stdin().read_line(&mut String::new()).is_err() {
+            return;
         }
     }
-    times.sort_unstable();
-    let at = |share: f64| {
-        let index = ((tried as f64 * share).ceil() as usize).max(1) - 1;
-        times.get(index).map_or("more than the limit".into(), |time| format!("{:.2} s", time.as_secs_f64()))
-    };
-    println!("found {} of {tried}, median {}, p90 {}", times.len(), at(0.5), at(0.9));
-    Ok(if times.len() == tried { Exit::Success } else { Exit::Invalid })
 }
 
 fn figures(name: &str, bag: &Bag) -> String {
     let seconds = bag.took.as_secs_f64().max(1e-9);
     format!(
-        "{name}: {} runs in {}; {} events, {} events/s; {:.0} simulated seconds, {:.0} times as fast as time; {} operations",
+        "{name}: {} runs in {}; {} events, {} events/s; {:.0} simulated seconds, {:.0} per CPU-second; {} operations; {} edges between states",
         show_count(bag.runs),
         show_duration(bag.took),
         show_count(bag.events),
         show_count((bag.events as f64 / seconds) as u64),
         bag.simulated.as_secs_f64(),
-        bag.simulated.as_secs_f64() / seconds,
+        bag.simulated.as_secs_f64() / bag.cpu.as_secs_f64().max(1e-9),
         show_count(bag.operations),
+        show_count(bag.edges as u64),
     )
 }
 
@@ -247,6 +250,8 @@ fn json(name: &str, bag: &Bag) -> String {
         "operations": bag.operations,
         "simulated_seconds": bag.simulated.as_secs_f64(),
         "seconds": bag.took.as_secs_f64(),
+        "cpu_seconds": bag.cpu.as_secs_f64(),
+        "edges": bag.edges,
         "found": found,
     })
     .to_string()

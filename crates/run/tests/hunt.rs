@@ -16,7 +16,7 @@ fn hunt(info: &'static SpecimenInfo, bug: Option<&str>, runs: u64, threads: usiz
     }
     let stop = Stop::default();
     let time = Duration::from_secs(600);
-    let hunt = Hunt { specimen: info, scope, first_seed: 1, runs, time, threads, stop: &stop };
+    let hunt = Hunt { specimen: info, scope, first_seed: 1, runs, time, cpu: time, threads, stop: &stop };
     hunt.run(&mut |_| {}).expect("the settings are right")
 }
 
@@ -53,6 +53,7 @@ fn a_wrong_setting_is_told() {
     let scope = Scope { parameters: [("bug".to_string(), "no-such".to_string())].into(), ..Scope::default() };
     let stop = Stop::default();
     let time = Duration::from_secs(10);
-    let error = Hunt { specimen: info, scope, first_seed: 1, runs: 5, time, threads: 1, stop: &stop }.run(&mut |_| {});
+    let error = Hunt { specimen: info, scope, first_seed: 1, runs: 5, time, cpu: time, threads: 1, stop: &stop }
+        .run(&mut |_| {});
     assert!(error.is_err_and(|message| message.contains("no-such")));
 }

@@ -6,11 +6,13 @@
 
 use std::time::Duration;
 
-use base::NodeId;
+use base::{NodeId, Time};
 use fault::LinkRule;
+use proto::TimerId;
 use serde::{Deserialize, Serialize};
 
 use crate::core::Clock;
+use crate::disk::Unsynced;
 use crate::event::{Event, Who};
 use crate::world::World;
 
@@ -24,6 +26,8 @@ pub type Pairs = Vec<(u16, u16)>;
 pub enum Act {
     /// A server loses power.
     Crash(u16),
+    /// A server loses power; of its unsynced writes, just so many of the first have reached the disk.
+    CrashBetween(u16, u32),
     /// It boots with what its disk kept.
     Restart(u16),
     /// Its process stops.
@@ -41,6 +45,12 @@ pub enum Act {
     /// An old message arrives again: one of those that the network remembers ([`Network::remembered`](crate::Network::remembered)),
     /// counted round.
     Replay(u32),
+    /// What a server says is held back by the network, of one kind of messages.
+    Hold(u16, String),
+    /// What was held back of it comes.
+    Release(u16),
+    /// A timer of a server fires late: not before this instant (ns).
+    Late(u16, u32, u64),
     /// The clocks of a server run faster by so many millionths.
     Drift(u16, i32),
     /// The wall clock of a server jumps ahead by so many nanoseconds, or back.
@@ -64,20 +74,36 @@ pub enum Act {
 impl Act {
     /// The server that it befalls, if it is about one.
     pub fn server(&self) -> Option<u16> {
-        match *self {
+        match self.clone() {
             Act::Crash(node) | Act::Restart(node) | Act::Pause(node) | Act::Resume(node) => Some(node),
             Act::Drift(node, _) | Act::Jump(node, _) | Act::SlowDisk(node, _) | Act::FailDisk(node) => Some(node),
             Act::FillDisk(node) | Act::FreeDisk(node) | Act::Rot(node, _) | Act::Wipe(node) | Act::Replace(node) => {
                 Some(node)
             }
+            Act::CrashBetween(node, _) | Act::Hold(node, _) | Act::Release(node) | Act::Late(node, ..) => Some(node),
             Act::Cut(_) | Act::Delay(..) | Act::Lose(..) | Act::Mend(_) | Act::Replay(_) => None,
+        }
+    }
+
+    /// Whether the actor of its server can notice it by more than the order of its inputs.
+    pub(crate) fn is_noticed(&self) -> bool {
+        match self {
+            Act::Crash(_) | Act::CrashBetween(..) | Act::Restart(_) | Act::Wipe(_) | Act::Replace(_) => true,
+            Act::Drift(..) | Act::Jump(..) | Act::FailDisk(_) | Act::FillDisk(_) | Act::FreeDisk(_) | Act::Rot(..) => {
+                true
+            }
+            Act::Pause(_) | Act::Resume(_) | Act::SlowDisk(..) | Act::Hold(..) | Act::Release(_) | Act::Late(..) => {
+                false
+            }
+            Act::Cut(_) | Act::Delay(..) | Act::Lose(..) | Act::Mend(_) | Act::Replay(_) => false,
         }
     }
 
     /// Whether this ends what `fault` began.
     pub fn undoes(&self, fault: &Act) -> bool {
         match (self, fault) {
-            (Act::Restart(a), Act::Crash(b) | Act::Wipe(b) | Act::FailDisk(b)) => a == b,
+            (Act::Restart(a), Act::Crash(b) | Act::CrashBetween(b, _) | Act::Wipe(b) | Act::FailDisk(b)) => a == b,
+            (Act::Release(a), Act::Hold(b, _)) => a == b,
             (Act::Resume(a), Act::Pause(b)) | (Act::FreeDisk(a), Act::FillDisk(b)) => a == b,
             (Act::Replace(a), Act::Rot(b, _)) => a == b,
             (Act::Mend(a), Act::Cut(b) | Act::Delay(b, ..) | Act::Lose(b, _)) => a == b,
@@ -91,12 +117,17 @@ impl World {
     /// Does it now, and writes it down.
     pub fn act(&mut self, act: Act) {
         self.core.storm.done.push((self.core.now, act.clone()));
+        self.perform(act);
+    }
+
+    pub(crate) fn act_out(&mut self, act: Act) {
         match act {
             Act::Crash(node) => self.crash(NodeId(node)),
             Act::Restart(node) => {
                 self.core.people[usize::from(node)].disk.spare_next();
                 self.restart(NodeId(node));
             }
+            Act::CrashBetween(node, kept) => self.crash_between(NodeId(node), kept),
             Act::Pause(node) => self.pause(NodeId(node)),
             Act::Resume(node) => self.resume(NodeId(node)),
             Act::Cut(links) => self.rule(&links, LinkRule::CUT),
@@ -104,6 +135,9 @@ impl World {
             Act::Lose(links, ppm) => self.rule(&links, LinkRule { loss: f64::from(ppm) / 1e6, ..LinkRule::CLEAR }),
             Act::Mend(links) => self.rule(&links, LinkRule::CLEAR),
             Act::Replay(which) => self.replay_message(which),
+            Act::Hold(node, kind) => self.hold(Who(node), kind),
+            Act::Release(node) => self.release_held(Who(node)),
+            Act::Late(node, timer, until) => self.core.delay_timer(Who(node), TimerId(timer), Time(until)),
             Act::Drift(node, ppm) => self.set_drift(NodeId(node), ppm),
             Act::Jump(node, nanos) => self.jump(NodeId(node), nanos),
             Act::SlowDisk(node, times) => self.slow_disk(NodeId(node), times),
@@ -119,6 +153,36 @@ impl World {
                 self.wipe(NodeId(node));
             }
             Act::Replace(node) => self.replace(NodeId(node)),
+        }
+    }
+
+    fn crash_between(&mut self, node: NodeId, kept: u32) {
+        let disk = &mut self.core.people[node.index()].disk;
+        disk.persist(disk.unsynced().min(kept as usize));
+        let usual = std::mem::replace(&mut self.core.options.disk.unsynced, Unsynced::Lost);
+        self.crash(node);
+        self.core.options.disk.unsynced = usual;
+    }
+
+    fn hold(&mut self, from: Who, kind: String) {
+        self.tell(format!("{kind} of {} is held back", self.core.address(from)));
+        self.core.storm.holds.push((from, kind));
+    }
+
+    /// What was held back of a server arrives now.
+    pub(crate) fn release_held(&mut self, from: Who) {
+        if !self.core.storm.holds.iter().any(|(other, _)| *other == from) {
+            return;
+        }
+        self.tell(format!("what was held back of {} comes", self.core.address(from)));
+        let storm = &mut self.core.storm;
+        storm.holds.retain(|(other, _)| *other != from);
+        let of_it = |event: &Event| matches!(event, Event::Deliver { from: sender, .. } if *sender == from);
+        let (comes, stays) = std::mem::take(&mut storm.held).into_iter().partition(of_it);
+        storm.held = stays;
+        let comes: Vec<Event> = comes;
+        for (place, event) in comes.into_iter().enumerate() {
+            self.core.queue.push(self.core.now + Duration::from_nanos(1 + place as u64), event);
         }
     }
 

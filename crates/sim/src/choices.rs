@@ -115,6 +115,35 @@ impl Choices {
         Recording { seed: self.seed, streams: self.tapes.iter().map(|tape| tape.written.clone()).collect() }
     }
 
+    /// Draws from another seed from here on.
+    pub(crate) fn reseed(&mut self, salt: u64) {
+        self.seed = self.seed.nth(salt);
+        for (index, tape) in self.tapes.iter_mut().enumerate() {
+            tape.rng = self.seed.nth(index as u64).rng();
+        }
+    }
+
+    /// How many decisions of a stream are written down.
+    pub(crate) fn length(&self, stream: Stream) -> usize {
+        self.tapes.get(stream.0 as usize).map_or(0, |tape| tape.written.len())
+    }
+
+    /// The decisions of a stream that were written down from that place on.
+    pub(crate) fn since(&self, stream: Stream, place: usize) -> Vec<u32> {
+        self.tapes.get(stream.0 as usize).map_or(Vec::new(), |tape| tape.written[place..].to_vec())
+    }
+
+    /// Makes these the next decisions of a stream. Needs a recording.
+    pub(crate) fn deal(&mut self, stream: Stream, choices: &[u32]) {
+        if stream.0 as usize >= self.tapes.len() {
+            self.grow(stream);
+        }
+        let tape = &mut self.tapes[stream.0 as usize];
+        tape.replay.clear();
+        tape.replay.resize(tape.played, 0);
+        tape.replay.extend_from_slice(choices);
+    }
+
     /// A number below `bound`. 0 and 1 leave nothing to decide and draw nothing.
     #[inline]
     pub(crate) fn choose(&mut self, stream: Stream, bound: u32) -> u32 {

@@ -9,6 +9,7 @@ use base::{NodeId, Seed, Time};
 use history::Completion;
 use proto::{Address, Barrier, DiskWrite, Now, Observation, TimerId, Token};
 
+use crate::act::Act;
 use crate::choices::{Choices, Stream};
 use crate::disk::{Disk, Platter};
 use crate::event::{Event, Who};
@@ -17,6 +18,7 @@ use crate::network::{Fate, Links, Network, between};
 use crate::operations::Operations;
 use crate::queue::{Queue, Ties};
 use crate::trace::{Trace, Transcript};
+use crate::trigger::Looks;
 use crate::troupe::Cast;
 
 /// How a world behaves where no fault says otherwise.
@@ -42,6 +44,8 @@ pub struct Options {
     pub hash_messages: bool,
     /// Whether decisions are written down, so that the run can be replayed from them.
     pub record: bool,
+    /// Whether what servers went through is noted, for [`World::coverage`](crate::World::coverage).
+    pub coverage: bool,
     /// How much is told in words.
     pub transcript: Transcript,
     /// Whether the first violation stops the run. If not, it is kept and the run goes on, to see what clients see of it.
@@ -61,6 +65,7 @@ impl Default for Options {
             codec_share: 0.0,
             hash_messages: false,
             record: false,
+            coverage: false,
             transcript: Transcript::Off,
             stop_at_violation: true,
         }
@@ -132,6 +137,7 @@ pub(crate) struct Person {
     pub(crate) waiting: VecDeque<Waiting>,
     timers: Vec<TimerState>,
     pub(crate) seen: Observation,
+    pub(crate) looks: Looks,
     pub(crate) halted: Option<String>,
 }
 
@@ -212,7 +218,7 @@ impl Core {
             links: Links::new(servers),
             people: Vec::new(),
             operations: Operations::default(),
-            trace: Trace::new(options.transcript),
+            trace: Trace::new(options.transcript, options.coverage),
             storm: Storm::default(),
             violation: None,
             messages: 0,
@@ -294,6 +300,9 @@ impl Core {
             return Posted::Dropped("nobody there");
         }
         self.messages += 1;
+        if self.storm.has_triggers() {
+            self.links.note_kind(from, kind);
+        }
         let leaves = self.now.max(self.people[from.index()].busy_until);
         match self.links.fate(&self.options.network, &mut self.choices, from, to, kind, leaves) {
             Fate::Arrives(at) => {
@@ -341,6 +350,9 @@ impl Core {
             self.now + took * person.disk.slowness()
         };
         self.queue.push(ends, Event::Synced { who, life: person.life });
+        if !is_client {
+            self.moment_of_sync(who, ends);
+        }
     }
 
     pub(crate) fn set_timer(&mut self, who: Who, timer: TimerId, after: Duration) {
@@ -356,6 +368,19 @@ impl Core {
         if state.queued.is_none_or(|queued| queued > due) {
             state.queued = Some(due);
             self.queue.push(due, Event::Timer { who, timer });
+        }
+    }
+
+    /// When a timer will fire, if it is set.
+    pub(crate) fn timer_due(&self, who: Who, timer: TimerId) -> Option<Time> {
+        self.people.get(who.index())?.timers.iter().find(|state| state.timer == timer)?.due
+    }
+
+    /// Lets a timer that is set fire no sooner than then.
+    pub(crate) fn delay_timer(&mut self, who: Who, timer: TimerId, until: Time) {
+        let state = find(&mut self.people[who.index()].timers, timer);
+        if state.due.is_some_and(|due| due < until) {
+            state.due = Some(until);
         }
     }
 
@@ -377,12 +402,21 @@ impl Core {
                 self.queue.push(due, Event::Timer { who, timer });
                 false
             }
-            Some(_) => {
-                state.due = None;
-                true
-            }
+            Some(_) => self.fires_now(who, timer),
             None => false,
         }
+    }
+
+    /// The time of a timer has come: it fires, unless a fault lets it tie with another server's.
+    fn fires_now(&mut self, who: Who, timer: TimerId) -> bool {
+        let until = if self.storm.has_triggers() && who.index() < self.servers { self.tie(who, timer) } else { None };
+        let state = find(&mut self.people[who.index()].timers, timer);
+        state.due = until;
+        let Some(until) = until else { return true };
+        state.queued = Some(until);
+        self.queue.push(until, Event::Timer { who, timer });
+        self.storm.done.push((Time(self.now.0 - 1), Act::Late(who.0, timer.0, until.0)));
+        false
     }
 
     /// Whether a timer whose event waited (pause, service time) is to fire now that its participant is back.
@@ -431,6 +465,7 @@ impl Core {
         person.paused = false;
         person.busy_until = Time::ZERO;
         person.seen = Observation::default();
+        person.looks = Looks::default();
         person.timers.clear();
         for answer in person.waiting.drain(..) {
             if let Waiting::Send { mail, .. } = answer {

@@ -107,6 +107,21 @@ impl Platter {
         Ok(Barrier(self.durable))
     }
 
+    /// Whether its next sync will fail.
+    pub(crate) fn is_about_to_fail(&self) -> bool {
+        self.health.fails_next
+    }
+
+    /// Whether a sync is under way.
+    pub(crate) fn is_syncing(&self) -> bool {
+        self.syncing.is_some()
+    }
+
+    /// The first of the unsynced writes reach the disk, and nobody is told.
+    pub(crate) fn persist(&mut self, writes: usize) {
+        (0..writes).for_each(|_| self.persist_first());
+    }
+
     /// The writes that no sync has covered.
     pub(crate) fn unsynced(&self) -> usize {
         self.unsynced.len()

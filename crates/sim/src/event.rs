@@ -53,8 +53,8 @@ pub(crate) enum Event {
     Think { client: u32 },
     /// The fault driver strikes, unless its round is over.
     Strike { kind: u8, round: u32 },
-    /// The fault driver crashes a server that has just written, unless its round is over.
-    Trip { who: Who, round: u32 },
+    /// A trigger that a server set off strikes, unless its round is over.
+    Trip { who: Who, trigger: u8, round: u32 },
     /// The fault driver undoes one of its faults, unless its round is over.
     Relent { fault: u32, round: u32 },
     /// An act of a scripted storm.
@@ -96,7 +96,7 @@ impl Event {
             Event::Deadline { operation } => (8 << 48, u64::from(operation)),
             Event::Think { client } => (9 << 48, u64::from(client)),
             Event::Strike { kind, round } => (10 << 48 | u64::from(kind), u64::from(round)),
-            Event::Trip { who, round } => (pair(2, who, who), u64::from(round)),
+            Event::Trip { who, trigger, round } => (pair(2, who, who), u64::from(trigger) << 32 | u64::from(round)),
             Event::Relent { fault, round } => (11 << 48 | u64::from(fault), u64::from(round)),
             Event::Act { index } => (12 << 48, u64::from(index)),
             Event::DiskFailed { who, life } => (pair(13, who, who), u64::from(life)),

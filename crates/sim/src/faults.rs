@@ -11,6 +11,7 @@ use crate::core::{Core, Violation};
 use crate::event::{Event, Who};
 use crate::network::between;
 use crate::trace::Transcript;
+use crate::trigger::{Blow, Moment, Trigger};
 use crate::world::World;
 
 /// Mean time between faults of a kind, and how long one lasts (from, to). A mean of zero means never.
@@ -48,6 +49,8 @@ pub struct FaultMix {
     /// The share of steps with a write after which the node crashes, at once or within two syncs: before the write is
     /// durable, or after it. Finds lost promises far sooner than crashes by the clock.
     pub crash_after_write: f64,
+    /// What befalls servers when they do something.
+    pub triggers: Vec<Trigger>,
     /// Most nodes that are down at once.
     pub most_down: usize,
 }
@@ -71,6 +74,7 @@ impl FaultMix {
             wipe: never,
             rot: never,
             crash_after_write: 0.0,
+            triggers: Vec::new(),
             most_down: usize::MAX,
         }
     }
@@ -85,6 +89,15 @@ impl FaultMix {
             pause: (ms(5000), (ms(50), ms(1000))),
             crash_after_write: 0.002,
             ..Self::none()
+        }
+    }
+
+    /// Makes a trigger of `crash_after_write`.
+    fn set_trigger_after_write(&mut self, sync: Duration) {
+        if self.crash_after_write > 0.0 {
+            let (chance, delay, lasts) = (self.crash_after_write, sync * 2, self.crash.1);
+            let (when, what) = (Moment::Wrote, Blow::Crash);
+            self.triggers.push(Trigger { when, focus: 0, what, chance, delay, lasts });
         }
     }
 
@@ -160,6 +173,34 @@ pub(crate) struct Storm {
     pub(crate) done: Vec<(Time, Act)>,
     /// What a scripted storm does.
     script: Vec<Act>,
+    /// Which messages are held back: of whom, and of which kind.
+    pub(crate) holds: Vec<(Who, String)>,
+    /// Those that were.
+    pub(crate) held: Vec<Event>,
+}
+
+impl Storm {
+    /// Whether servers are watched.
+    #[inline]
+    pub(crate) fn has_triggers(&self) -> bool {
+        !self.triggers().is_empty()
+    }
+
+    /// What is set on what servers do.
+    #[inline]
+    pub(crate) fn triggers(&self) -> &[Trigger] {
+        self.mix.as_ref().map_or(&[], |mix| &mix.triggers)
+    }
+
+    /// The event of a trigger that went off.
+    pub(crate) fn trip(&self, who: Who, trigger: usize) -> Event {
+        Event::Trip { who, trigger: trigger as u8, round: self.round }
+    }
+
+    /// Whether this storm still goes on.
+    pub(crate) fn is_round(&self, round: u32) -> bool {
+        self.round == round
+    }
 }
 
 /// A run in two phases: faults for a while, then none and a demand for progress.
@@ -225,7 +266,8 @@ impl World {
     }
 
     /// Lets faults strike from now on.
-    pub fn begin_storm(&mut self, mix: FaultMix) {
+    pub fn begin_storm(&mut self, mut mix: FaultMix) {
+        mix.set_trigger_after_write(self.core.options.disk.sync.1);
         self.core.storm.mix = Some(mix);
         self.core.storm.round += 1;
         (0..KINDS.len() as u8).for_each(|kind| self.schedule_strike(kind));
@@ -253,12 +295,13 @@ impl World {
         storm.script.clear();
         self.heal();
         for node in NodeId::all(self.core.servers) {
-            self.set_drift(node, 0);
+            self.release_held(Who(node.0));
+            self.perform(Act::Drift(node.0, 0));
             self.slow_disk(node, 1);
             self.core.people[node.index()].disk.spare_next();
-            self.fill_disk(node, false);
+            self.perform(Act::FreeDisk(node.0));
             self.resume(node);
-            self.restart(node);
+            self.perform(Act::Restart(node.0));
         }
     }
 
@@ -286,7 +329,11 @@ impl World {
 
     fn schedule_relief(&mut self, relief: Act, kind: Kind) {
         let Some(mix) = &self.core.storm.mix else { return };
-        let (least, most) = mix.of(kind).1;
+        self.relieve(relief, mix.of(kind).1);
+    }
+
+    /// Ends a fault when it has lasted.
+    pub(crate) fn relieve(&mut self, relief: Act, (least, most): (Duration, Duration)) {
         let lasts = between(&mut self.core.choices, Stream::FAULTS, least.as_nanos() as u64, most.as_nanos() as u64);
         let (fault, round) = (self.core.storm.reliefs.len() as u32, self.core.storm.round);
         self.core.storm.reliefs.push(relief);
@@ -304,14 +351,6 @@ impl World {
     pub(crate) fn play(&mut self, index: u32) {
         if let Some(act) = self.core.storm.script.get(index as usize).cloned() {
             self.act(act);
-        }
-    }
-
-    /// The node that has just written crashes, if it is still up.
-    pub(crate) fn trip(&mut self, who: Who, round: u32) {
-        if self.core.storm.round == round && self.may_crash(NodeId(who.0)) {
-            self.act(Act::Crash(who.0));
-            self.schedule_relief(Act::Restart(who.0), Kind::Crash);
         }
     }
 
@@ -353,7 +392,7 @@ impl World {
     }
 
     /// All links of a server, or one direction of them.
-    fn links_of_one(&mut self, node: NodeId) -> Pairs {
+    pub(crate) fn links_of_one(&mut self, node: NodeId) -> Pairs {
         let shape = self.core.choices.choose(Stream::FAULTS, 3);
         let others = NodeId::all(self.core.servers).filter(|other| *other != node);
         let out: Pairs = others.map(|other| (node.0, other.0)).collect();
@@ -377,25 +416,13 @@ impl World {
         NodeId(self.core.choices.choose(Stream::FAULTS, self.core.servers as u32) as u16)
     }
 
-    fn may_crash(&self, node: NodeId) -> bool {
+    pub(crate) fn may_crash(&self, node: NodeId) -> bool {
         let down = NodeId::all(self.core.servers).filter(|node| !self.is_up(*node)).count();
         self.is_up(node) && self.core.storm.mix.as_ref().is_some_and(|mix| down < mix.most_down)
     }
 }
 
 impl Core {
-    /// A server has written: by chance it will crash about when the write becomes durable.
-    pub(crate) fn trip_after_write(&mut self, who: Who) {
-        let Some(mix) = &self.storm.mix else { return };
-        if who.index() < self.servers && self.choices.flip(Stream::FAULTS, mix.crash_after_write) {
-            let after = match self.choices.choose(Stream::FAULTS, 2) {
-                0 => 0, // right after the step: its `send_now` messages are out, its writes are not durable
-                _ => between(&mut self.choices, Stream::FAULTS, 0, 2 * self.options.disk.sync.1.as_nanos() as u64),
-            };
-            self.queue.push(self.now + Duration::from_nanos(after), Event::Trip { who, round: self.storm.round });
-        }
-    }
-
     pub(crate) fn tell_dropped(&mut self, from: Who, to: Who, told: &str, why: &str) {
         if self.trace.tells(Transcript::Story) {
             let text = format!("{} ⇥ {}  {told}  ({why})", self.address(from), self.address(to));

@@ -4,6 +4,7 @@
 //! - [`World`]: the cluster and what can be done to it. [`Options`]: how it behaves.
 //! - [`Network`], [`Disk`], [`Clock`]: what surrounds the participants.
 //! - [`Act`]: one thing that befalls it, as data.
+//! - [`Trigger`]: what befalls a server when it does something.
 //! - [`FaultMix`], [`Trial`]: random faults, and the run in two phases (safety under faults, then progress without).
 //! - [`Recording`]: the decisions of a run, from which it can be repeated.
 //! - [`explore`]: many runs under conditions of their own, and the smallest story of one that fails.
@@ -26,7 +27,9 @@ mod operations;
 mod queue;
 pub mod script;
 mod slab;
+mod steps;
 mod trace;
+mod trigger;
 mod troupe;
 mod world;
 
@@ -39,5 +42,7 @@ pub use core::{Clock, Clocks, Options, Violation};
 pub use disk::{Disk, Unsynced};
 pub use faults::{Failure, FaultMix, Rate, Trial};
 pub use network::{Network, Regions};
+pub use steps::{Ask, Stage, Step};
 pub use trace::{Line, Transcript};
+pub use trigger::{Blow, Moment, Trigger};
 pub use world::World;

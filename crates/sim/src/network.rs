@@ -111,6 +111,8 @@ pub(crate) struct Links {
     memory: Vec<(Who, Who, u32)>,
     /// How many messages were ever put there.
     memorised: usize,
+    /// The kinds of messages between servers, as they came up.
+    kinds: Vec<&'static str>,
 }
 
 /// How many messages a network remembers at once: a few seconds of a small cluster, at a share of one in twenty.
@@ -138,6 +140,7 @@ impl Links {
             bitten: vec![(0, 0); width * width],
             memory: old.memory,
             memorised: old.memorised,
+            kinds: old.kinds,
         };
         for from in 0..old.width {
             for to in 0..old.width {
@@ -211,6 +214,26 @@ impl Links {
     /// A message of the past, counted round.
     pub(crate) fn remembered(&self, which: u32) -> Option<(Who, Who, u32)> {
         self.memory.get(which as usize % self.memory.len().max(1)).copied()
+    }
+
+    /// A message of the past for this participant, if there is one: as good as any that was drawn.
+    pub(crate) fn remembered_for(&self, who: Who, which: u32) -> u32 {
+        let count = self.memory.len() as u32;
+        let all = (0..count).map(|step| which.wrapping_add(step));
+        all.into_iter().find(|place| self.memory[(*place % count) as usize].1 == who).unwrap_or(which)
+    }
+
+    /// Notes that there are messages of this kind between servers.
+    #[inline]
+    pub(crate) fn note_kind(&mut self, from: Who, kind: &'static str) {
+        if from.index() < self.servers && !self.kinds.contains(&kind) {
+            self.kinds.push(kind);
+        }
+    }
+
+    /// The kinds of messages between servers so far.
+    pub(crate) fn kinds(&self) -> &[&'static str] {
+        &self.kinds
     }
 
     /// How many messages of the past are kept.

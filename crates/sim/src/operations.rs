@@ -109,6 +109,12 @@ impl Operations {
         self.all.get(token.0 as usize).filter(|entry| entry.open).map(|entry| entry.client)
     }
 
+    /// The operation that a client has under way, and when it was asked.
+    pub(crate) fn open(&self, client: u32) -> Option<(Token, Time)> {
+        let token = self.clients.get(client as usize)?.open?;
+        Some((token, self.get(token)?.sent))
+    }
+
     /// Lets these clients ask what `source` says, one operation after another.
     pub(crate) fn drive(&mut self, clients: &[u32], think: (Duration, Duration), source: Source) {
         clients.iter().for_each(|client| self.clients[*client as usize].driven = true);

@@ -5,21 +5,51 @@
 pub(crate) struct Slab<T> {
     slots: Vec<Option<T>>,
     free: Vec<u32>,
+    /// By slot: a number that its value was given.
+    numbers: Vec<u64>,
+    /// The number of the next value.
+    next: u64,
 }
 
 impl<T> Slab<T> {
     pub(crate) fn new() -> Self {
-        Slab { slots: Vec::new(), free: Vec::new() }
+        Slab { slots: Vec::new(), free: Vec::new(), numbers: Vec::new(), next: 0 }
     }
 
     #[inline]
     pub(crate) fn insert(&mut self, value: T) -> u32 {
+        let number = self.next;
+        self.next += 1;
         if let Some(slot) = self.free.pop() {
             self.slots[slot as usize] = Some(value);
+            self.numbers[slot as usize] = number;
             return slot;
         }
         self.slots.push(Some(value));
+        self.numbers.push(number);
         self.slots.len() as u32 - 1
+    }
+
+    /// Puts a copy of a value beside it, with the same number.
+    pub(crate) fn copy(&mut self, slot: u32) -> Option<u32>
+    where
+        T: Clone,
+    {
+        let (copy, number, next) = (self.get(slot)?.clone(), self.number(slot), self.next);
+        self.next = number;
+        let copy = self.insert(copy);
+        self.next = next;
+        Some(copy)
+    }
+
+    /// Numbers values from here on.
+    pub(crate) fn number_from(&mut self, next: u64) {
+        self.next = next;
+    }
+
+    /// The number of a value.
+    pub(crate) fn number(&self, slot: u32) -> u64 {
+        self.numbers[slot as usize]
     }
 
     /// Takes the value out. The slot must hold one.

@@ -11,6 +11,15 @@ pub(crate) struct Trace {
     pub(crate) events: u64,
     level: Transcript,
     lines: Vec<Line>,
+    covered: Option<Box<Covered>>,
+}
+
+/// Which of 2^16 edges were seen, each once.
+#[derive(Debug)]
+struct Covered {
+    bits: [u64; 1024],
+    /// With the time of the first time (ns).
+    edges: Vec<(u16, u64)>,
 }
 
 /// How much of a run is told in words.
@@ -44,8 +53,9 @@ impl fmt::Display for Line {
 }
 
 impl Trace {
-    pub(crate) fn new(level: Transcript) -> Self {
-        Trace { hash: Fingerprint::new(), events: 0, level, lines: Vec::new() }
+    pub(crate) fn new(level: Transcript, coverage: bool) -> Self {
+        let covered = coverage.then(|| Box::new(Covered { bits: [0; 1024], edges: Vec::new() }));
+        Trace { hash: Fingerprint::new(), events: 0, level, lines: Vec::new(), covered }
     }
 
     #[inline]
@@ -61,6 +71,23 @@ impl Trace {
 
     pub(crate) fn hash(&self) -> u64 {
         std::hash::Hasher::finish(&self.hash)
+    }
+
+    /// A server went over an edge between two abstract states.
+    #[inline]
+    pub(crate) fn covers(&mut self, edge: u64, at: Time) {
+        let (edge, Some(covered)) = (edge as u16, &mut self.covered) else { return };
+        let word = &mut covered.bits[usize::from(edge >> 6)];
+        let bit = 1 << (edge & 63);
+        if *word & bit == 0 {
+            *word |= bit;
+            covered.edges.push((edge, at.0));
+        }
+    }
+
+    /// The edges that were gone over, in order of the first time.
+    pub(crate) fn edges(&self) -> &[(u16, u64)] {
+        self.covered.as_ref().map_or(&[], |covered| &covered.edges)
     }
 
     pub(crate) fn set_level(&mut self, level: Transcript) {

@@ -16,6 +16,7 @@ use crate::core::{Core, Posted, Waiting};
 use crate::event::{Event, Who};
 use crate::slab::Slab;
 use crate::trace::Transcript;
+use crate::trigger::{Seen, word};
 
 /// An input without the protocol's types.
 #[derive(Clone, Copy, Debug)]
@@ -43,6 +44,12 @@ pub(crate) trait Cast {
     fn free(&mut self, mail: u32);
     /// Copies a message.
     fn copy(&mut self, mail: u32) -> u32;
+    /// Numbers messages from here on.
+    fn number_messages(&mut self, first: u64);
+    /// The number of a message; copies have that of the first.
+    fn number_of(&self, mail: u32) -> u64;
+    /// The kind of a message.
+    fn kind(&self, mail: u32) -> &'static str;
     /// A message in words.
     fn describe(&self, mail: u32, full: bool) -> String;
     /// What an operator would see of a server.
@@ -64,6 +71,9 @@ pub(crate) struct Troupe<P: Protocol> {
     mail: Slab<P::Message>,
     oracles: Vec<Box<dyn Oracle<P::Server>>>,
 }
+
+/// Stands for the kind of input of a boot.
+const BOOT: u32 = 1;
 
 /// A place for an actor. Empty while the participant is down.
 struct Seat<A: Actor> {
@@ -89,6 +99,19 @@ impl<P: Protocol> Troupe<P> {
         self.servers.get(node.index())?.actor.as_ref()
     }
 
+    /// A number for the kind of an input.
+    fn kind_of(&self, cue: Cue) -> u32 {
+        match cue {
+            Cue::Message { mail, .. } => self.mail.get(mail).map_or(0, |message| word(message.kind()) as u32 | 8),
+            Cue::Lost { .. } => 2,
+            Cue::Timer(TimerId(timer)) => 3 + (timer << 4),
+            Cue::Durable(_) => 4,
+            Cue::DiskFailed(_) => 5,
+            Cue::Invoke { .. } => 6,
+            Cue::Abandon(_) => 7,
+        }
+    }
+
     fn input(&mut self, core: &mut Core, cue: Cue) -> Input<P::Message> {
         match cue {
             Cue::Message { from, mail } => {
@@ -107,7 +130,7 @@ impl<P: Protocol> Troupe<P> {
         }
     }
 
-    fn after_server_step(&mut self, core: &mut Core, who: Who) {
+    fn after_server_step(&mut self, core: &mut Core, who: Who, input: u32, writes: u32) {
         let Some(actor) = &self.servers[who.index()].actor else { return };
         for oracle in &mut self.oracles {
             if let Err(sentence) = oracle.after_step(core.now, NodeId(who.0), actor) {
@@ -116,6 +139,9 @@ impl<P: Protocol> Troupe<P> {
         }
         if core.trace.tells(Transcript::Story) {
             tell_role(core, who, actor.observe());
+        }
+        if core.watches() {
+            core.watch(who, Seen { input, features: actor.features(), writes }, || actor.observe());
         }
     }
 }
@@ -127,8 +153,8 @@ impl<P: Protocol> Cast for Troupe<P> {
         seat.out = Out::new();
         let mut ctx = Context { now: core.clocks(who), rng: &mut seat.rng, out: &mut seat.out };
         seat.actor = Some(self.protocol.boot(NodeId(who.0), disk, &mut ctx));
-        flush(&mut seat.out, &mut self.mail, core, who);
-        self.after_server_step(core, who);
+        let writes = flush(&mut seat.out, &mut self.mail, core, who);
+        self.after_server_step(core, who, BOOT, writes);
     }
 
     fn add_client(&mut self, core: &mut Core, who: Who) {
@@ -141,6 +167,7 @@ impl<P: Protocol> Cast for Troupe<P> {
     }
 
     fn step(&mut self, core: &mut Core, who: Who, cue: Cue, more: bool) {
+        let kind = if core.watches() { self.kind_of(cue) } else { BOOT };
         let input = self.input(core, cue);
         match who.index().checked_sub(self.servers.len()) {
             None => {
@@ -150,8 +177,8 @@ impl<P: Protocol> Cast for Troupe<P> {
                 if !more {
                     perform(seat, now, Input::BatchEnd);
                 }
-                flush(&mut seat.out, &mut self.mail, core, who);
-                self.after_server_step(core, who);
+                let writes = flush(&mut seat.out, &mut self.mail, core, who);
+                self.after_server_step(core, who, kind, writes);
             }
             Some(client) => {
                 let seat = &mut self.clients[client];
@@ -173,8 +200,19 @@ impl<P: Protocol> Cast for Troupe<P> {
     }
 
     fn copy(&mut self, mail: u32) -> u32 {
-        let message = self.mail.get(mail).expect("only a message under way is copied").clone();
-        self.mail.insert(message)
+        self.mail.copy(mail).expect("only a message under way is copied")
+    }
+
+    fn number_messages(&mut self, first: u64) {
+        self.mail.number_from(first);
+    }
+
+    fn number_of(&self, mail: u32) -> u64 {
+        self.mail.number(mail)
+    }
+
+    fn kind(&self, mail: u32) -> &'static str {
+        self.mail.get(mail).map_or("", Message::kind)
     }
 
     fn describe(&self, mail: u32, full: bool) -> String {
@@ -211,12 +249,9 @@ fn perform<A: Actor>(seat: &mut Seat<A>, now: Now, input: Input<A::Message>) {
     }
 }
 
-/// Does what a step asked for, in order.
-fn flush<M: Message>(out: &mut Out<M>, mail: &mut Slab<M>, core: &mut Core, who: Who) {
-    if out.is_empty() {
-        return;
-    }
-    let mut wrote = false;
+/// Does what a step asked for, in order. Returns how many things it wrote.
+fn flush<M: Message>(out: &mut Out<M>, mail: &mut Slab<M>, core: &mut Core, who: Who) -> u32 {
+    let mut writes = 0;
     for output in out.drain() {
         match output {
             Output::Send { to, message, after } => send(mail, core, who, to, message, after),
@@ -229,7 +264,7 @@ fn flush<M: Message>(out: &mut Out<M>, mail: &mut Slab<M>, core: &mut Core, who:
             }
             Output::Write { write, .. } => {
                 core.write(who, write);
-                wrote = true;
+                writes += 1;
             }
             Output::SetTimer { timer, after } => core.set_timer(who, timer, after),
             Output::CancelTimer(timer) => core.cancel_timer(who, timer),
@@ -238,10 +273,10 @@ fn flush<M: Message>(out: &mut Out<M>, mail: &mut Slab<M>, core: &mut Core, who:
             Output::Halt(reason) => core.halt(who, reason),
         }
     }
-    if wrote {
+    if writes > 0 {
         core.sync(who);
-        core.trip_after_write(who);
     }
+    writes
 }
 
 #[inline]
@@ -249,20 +284,19 @@ fn send<M: Message>(mail: &mut Slab<M>, core: &mut Core, from: Who, to: Address,
     let to = Who::at(to, core.servers);
     let message = if core.options.codec_share > 0.0 { through_codec(core, from, message) } else { message };
     let kind = message.kind();
-    let kept = (core.links.keeps(&core.options.network, &mut core.choices, from, to)).then(|| message.clone());
-    if let Some(copy) = kept {
-        let copy = mail.insert(copy);
-        core.links.memorise(from, to, copy).map(|forgotten| mail.remove(forgotten));
-    }
     let slot = mail.insert(message);
     if after > core.people[from.index()].durable {
         return core.wait(from, Waiting::Send { after, to, kind, mail: slot });
     }
+    if core.links.keeps(&core.options.network, &mut core.choices, from, to)
+        && let Some(copy) = mail.copy(slot)
+    {
+        core.links.memorise(from, to, copy).map(|forgotten| mail.remove(forgotten));
+    }
     match core.post(from, to, kind, slot) {
         Posted::Sent => {}
         Posted::Twice(at) => {
-            let copy = mail.get(slot).expect("it was put there").clone();
-            let copy = mail.insert(copy);
+            let copy = mail.copy(slot).expect("it was put there");
             core.queue.push(at, Event::Deliver { from, to, mail: copy });
         }
         Posted::Dropped(why) => {

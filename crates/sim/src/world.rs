@@ -7,9 +7,11 @@ use fault::{Change, LinkRule};
 use history::{Completion, ErrorKind, Operation, Phase, Request};
 use proto::{Address, Observation, Protocol, Target, Token};
 
+use crate::act::Act;
 use crate::choices::{Choices, Recording};
 use crate::core::{Clock, Core, Options, Posted, Violation, Waiting};
 use crate::event::{Event, Who};
+use crate::steps::{Log, Step};
 use crate::trace::{Line, Transcript};
 use crate::troupe::{Cast, Cue, Troupe};
 
@@ -20,6 +22,7 @@ use crate::troupe::{Cast, Cue, Troupe};
 pub struct World {
     pub(crate) core: Core,
     pub(crate) cast: Box<dyn Cast>,
+    pub(crate) log: Log,
 }
 
 impl World {
@@ -37,7 +40,7 @@ impl World {
 
     fn with_choices<P: Protocol>(protocol: P, servers: usize, options: Options, choices: Choices) -> World {
         let core = Core::new(servers, options, choices);
-        let mut world = World { core, cast: Box::new(Troupe::new(protocol, servers)) };
+        let mut world = World { core, cast: Box::new(Troupe::new(protocol, servers)), log: Log::default() };
         NodeId::all(servers).for_each(|node| world.restart(node));
         world
     }
@@ -275,6 +278,7 @@ impl World {
         }
         let deadline = self.core.now + self.core.options.operation_timeout;
         self.core.queue.push(deadline, Event::Deadline { operation: token.0 });
+        self.note_invocation(client, &request, target);
         self.cast.step(&mut self.core, who, Cue::Invoke { token, request, target }, false);
         Some(token)
     }
@@ -344,6 +348,12 @@ impl World {
         self.core.trace.hash()
     }
 
+    /// Which edges between abstract states servers went over, as numbers below 2^16, if [`Options::coverage`] asks for them. An edge
+    /// is a kind of input, and what [`proto::Actor::features`] said before and after it. With the instant of the first time (ns).
+    pub fn coverage(&self) -> &[(u16, u64)] {
+        self.core.trace.edges()
+    }
+
     /// How many events happened: inputs handed to actors, and things that befell the world.
     pub fn events(&self) -> u64 {
         self.core.trace.events
@@ -369,6 +379,11 @@ impl World {
         self.core.trace.set_level(level);
     }
 
+    /// Draws anew from here on: another future of the same past.
+    pub fn fork(&mut self, salt: u64) {
+        self.core.choices.reseed(salt);
+    }
+
     /// The decisions so far. Empty streams unless the world records ([`Options::record`]) or replays.
     pub fn recording(&self) -> Recording {
         self.core.choices.recording()
@@ -384,6 +399,9 @@ impl World {
             self.cast.warm(&mut mail);
         }
         self.core.trace.event(at, event.words());
+        if self.is_held_back(&event) {
+            return self.core.storm.held.push(event);
+        }
         if let Event::Deliver { from, to, .. } = event {
             self.core.links.arrives(from, to);
         }
@@ -393,12 +411,23 @@ impl World {
         }
     }
 
+    /// Whether a fault keeps a message that has come.
+    #[inline]
+    fn is_held_back(&self, event: &Event) -> bool {
+        let (false, Event::Deliver { from, mail, .. }) = (self.core.storm.holds.is_empty(), *event) else {
+            return false;
+        };
+        let kind = self.cast.kind(mail);
+        self.core.storm.holds.iter().any(|(sender, held)| *sender == from && held == kind)
+    }
+
     /// An input for someone who cannot take it now: it waits, or is lost on the dead.
-    fn put_off(&mut self, who: Who, event: Event) {
+    pub(crate) fn put_off(&mut self, who: Who, event: Event) {
         if self.core.people[who.index()].up {
             return self.core.people[who.index()].held.push_back(event);
         }
         if let Event::Deliver { from, to, mail } = event {
+            self.note(|world| world.delivery(from, to, mail));
             self.tell_message(from, to, mail, "  (down)");
             self.cast.free(mail);
             self.core.refuse(from, to);
@@ -406,7 +435,7 @@ impl World {
     }
 
     #[inline]
-    fn handle(&mut self, event: Event, more: bool) {
+    pub(crate) fn handle(&mut self, event: Event, more: bool) {
         match event {
             Event::Deliver { from, to, mail } => {
                 if self.core.options.connections {
@@ -415,12 +444,12 @@ impl World {
                 if self.core.trace.tells(Transcript::Kinds) {
                     self.tell_message(from, to, mail, "");
                 }
+                self.note(|world| world.delivery(from, to, mail));
                 self.cue(to, Cue::Message { from, mail }, more);
             }
             Event::Timer { who, timer } => {
                 if self.core.timer_fires(who, timer, self.core.now) {
-                    self.tell_fully(who, || format!("timer {}", timer.0));
-                    self.cue(who, Cue::Timer(timer), more);
+                    self.fire(who, timer, more);
                 }
             }
             Event::Synced { who, life } => self.synced(who, life),
@@ -436,15 +465,26 @@ impl World {
                 self.cue(who, Cue::DiskFailed(error), more);
             }
             Event::Durable { .. } | Event::DiskFailed { .. } => {}
-            Event::Lost { who, peer, unsent } => self.cue(who, Cue::Lost { peer, unsent }, more),
+            Event::Lost { who, peer, unsent } => {
+                self.note(|_| Step::Lost(who.0, peer.0, unsent));
+                self.cue(who, Cue::Lost { peer, unsent }, more);
+            }
             Event::Wake { who } => self.take_held(who),
             Event::Deadline { operation } => self.deadline(Token(operation)),
             Event::Think { client } => self.think(client),
             Event::Strike { kind, round } => self.strike(kind, round),
-            Event::Trip { who, round } => self.trip(who, round),
+            Event::Trip { who, trigger, round } if self.core.storm.is_round(round) => self.trip(who, trigger),
+            Event::Trip { .. } => {}
             Event::Relent { fault, round } => self.relent(fault, round),
             Event::Act { index } => self.play(index),
         }
+    }
+
+    #[inline]
+    pub(crate) fn fire(&mut self, who: Who, timer: proto::TimerId, more: bool) {
+        self.tell_fully(who, || format!("timer {}", timer.0));
+        self.note(|_| Step::Timer(who.0, timer.0));
+        self.cue(who, Cue::Timer(timer), more);
     }
 
     #[inline]
@@ -459,16 +499,20 @@ impl World {
             let reason = self.core.people[who.index()].halted.as_deref().unwrap_or_default();
             let text = format!("{} stops: {reason}", self.core.address(who));
             self.tell(text);
-            self.crash(NodeId(who.0));
+            if !self.log.played {
+                self.perform(Act::Crash(who.0));
+            }
         }
     }
 
     /// The disk goes on while its node's process is paused; only the news waits.
-    fn synced(&mut self, who: Who, life: u32) {
-        let person = &mut self.core.people[who.index()];
+    pub(crate) fn synced(&mut self, who: Who, life: u32) {
+        let person = &self.core.people[who.index()];
         if person.life != life || !person.up {
             return;
         }
+        self.note(|world| Step::Sync(who.0, world.core.is_ready(who)));
+        let person = &mut self.core.people[who.index()];
         let news = match person.disk.finish_sync() {
             Ok(barrier) => Event::Durable { who, barrier, life },
             Err(()) => Event::DiskFailed { who, life },
@@ -482,7 +526,7 @@ impl World {
         while let Some(answer) = self.core.next_released(who) {
             match answer {
                 Waiting::Complete { token, completion, .. } => self.core.complete(token, completion),
-                Waiting::Send { to, kind, mail, .. } => match self.core.post(who, to, kind, mail) {
+                Waiting::Send { to, kind, mail, .. } => match self.post(who, to, kind, mail) {
                     Posted::Sent => {}
                     Posted::Twice(at) => {
                         let mail = self.cast.copy(mail);
@@ -500,6 +544,17 @@ impl World {
         }
     }
 
+    /// Sends a message that waited for the disk. Only now may the network remember it: what a crash keeps from being sent was never said.
+    fn post(&mut self, from: Who, to: Who, kind: &'static str, mail: u32) -> Posted {
+        if self.core.links.keeps(&self.core.options.network, &mut self.core.choices, from, to) {
+            let copy = self.cast.copy(mail);
+            if let Some(forgotten) = self.core.links.memorise(from, to, copy) {
+                self.cast.free(forgotten);
+            }
+        }
+        self.core.post(from, to, kind, mail)
+    }
+
     /// Hands over what waited, one input after another, until the participant is busy again or nothing waits.
     fn take_held(&mut self, who: Who) {
         while self.core.is_ready(who)
@@ -509,6 +564,10 @@ impl World {
             // A timer's event was queued for an earlier instant: judge it by that.
             match event {
                 Event::Timer { who, timer } => self.late_timer(who, timer, more),
+                Event::Durable { .. } | Event::DiskFailed { .. } => {
+                    self.note(|_| Step::Told(who.0));
+                    self.handle(event, more);
+                }
                 event => self.handle(event, more),
             }
         }
@@ -516,13 +575,14 @@ impl World {
 
     fn late_timer(&mut self, who: Who, timer: proto::TimerId, more: bool) {
         if self.core.late_timer_fires(who, timer) {
-            self.cue(who, Cue::Timer(timer), more);
+            self.fire(who, timer, more);
         }
     }
 
-    fn deadline(&mut self, token: Token) {
+    pub(crate) fn deadline(&mut self, token: Token) {
         let Some(client) = self.core.operations.client_of_open(token) else { return };
         let who = Who::at(Address::Client(client), self.core.servers);
+        self.note(|_| Step::GiveUp(client));
         self.core.complete(token, Completion::info(ErrorKind::Timeout));
         self.cue(who, Cue::Abandon(token), false);
     }

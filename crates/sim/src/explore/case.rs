@@ -11,6 +11,8 @@ use crate::act::Act;
 use crate::core::Options;
 use crate::disk::{Disk, Unsynced};
 use crate::explore::run::Specimen;
+use crate::explore::steps::Steps;
+use crate::explore::swarm::{Level, draw_triggers};
 use crate::faults::FaultMix;
 use crate::network::Network;
 
@@ -25,6 +27,8 @@ pub struct Scope {
     pub calm: Duration,
     /// Settings of the protocol that are the same in every case: the planted bug, say.
     pub parameters: Parameters,
+    /// How clever it is.
+    pub level: Level,
 }
 
 impl Default for Scope {
@@ -34,6 +38,7 @@ impl Default for Scope {
             storm: Duration::from_secs(10),
             calm: Duration::from_secs(8),
             parameters: Parameters::new(),
+            level: Level::default(),
         }
     }
 }
@@ -67,10 +72,22 @@ pub struct Case {
     pub lose_unsynced: bool,
     /// What strikes.
     pub faults: Faults,
+    /// From when on all that is not written down here is drawn anew.
+    #[serde(default)]
+    pub forks: Vec<Fork>,
     /// How long.
     pub storm: Duration,
     /// How long a server may then take to do a write; zero does not ask for progress.
     pub calm: Duration,
+}
+
+/// Another future of the same past.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Fork {
+    /// When it begins (ns).
+    pub at: u64,
+    /// Which.
+    pub salt: u64,
 }
 
 /// What strikes in a run.
@@ -81,6 +98,8 @@ pub enum Faults {
     Drawn(Box<FaultMix>),
     /// These things, at these instants (ns).
     Script(Vec<(u64, Act)>),
+    /// Just these inputs of participants, in this order.
+    Steps(Steps),
 }
 
 fn ms(millis: u64) -> Duration {
@@ -97,7 +116,7 @@ impl Case {
         let mut parameters = specimen.knobs(rng, nodes);
         parameters.extend(scope.parameters.clone());
         let latency = pick(rng, &[(ms(1), ms(10)), (ms(0), ms(2)), (ms(1), ms(30))]);
-        Case {
+        let case = Case {
             seed,
             nodes,
             parameters,
@@ -114,9 +133,11 @@ impl Case {
             sync: pick(rng, &[(ms(0), ms(2)), (ms(1), ms(5)), (ms(1), ms(20)), (ms(5), ms(40))]),
             lose_unsynced: rng.chance(0.5),
             faults: Faults::Drawn(Box::new(draw_mix(rng))),
+            forks: Vec::new(),
             storm: scope.storm,
             calm: scope.calm,
-        }
+        };
+        scope.level.limit(case)
     }
 
     /// How the world of the case behaves.
@@ -129,6 +150,7 @@ impl Case {
             disk: Disk { sync: self.sync, unsynced },
             operation_timeout: ms(500),
             codec_share: 0.01,
+            coverage: true,
             ..Options::default()
         }
     }
@@ -156,7 +178,7 @@ impl Case {
     /// The script, with its instants.
     pub(super) fn script(&self) -> Option<Vec<(Time, Act)>> {
         match &self.faults {
-            Faults::Drawn(_) => None,
+            Faults::Drawn(_) | Faults::Steps(_) => None,
             Faults::Script(acts) => Some(acts.iter().map(|(at, act)| (Time(*at), act.clone())).collect()),
         }
     }
@@ -193,10 +215,11 @@ fn draw_mix(rng: &mut Rng) -> FaultMix {
         fill_disk: kind(0.1, (ms(50), ms(1_000))),
         wipe: kind(0.1, (ms(10), ms(500))),
         rot: kind(0.1, (ms(50), ms(1_000))),
+        triggers: draw_triggers(rng),
         most_down: usize::MAX,
     }
 }
 
-fn pick<T: Clone>(rng: &mut Rng, from: &[T]) -> T {
+pub(super) fn pick<T: Clone>(rng: &mut Rng, from: &[T]) -> T {
     from[rng.below(from.len() as u64) as usize].clone()
 }

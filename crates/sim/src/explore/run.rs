@@ -7,8 +7,9 @@ use history::{Operation, Outcome, Request};
 use proto::{Parameters, Target};
 
 use crate::act::Act;
-use crate::core::Options;
+use crate::core::{Options, Violation};
 use crate::explore::case::{Case, Faults};
+use crate::explore::steps::Told;
 use crate::faults::Failure;
 use crate::network::Network;
 use crate::trace::{Line, Transcript};
@@ -50,6 +51,10 @@ pub struct Run {
     pub acts: Vec<(u64, Act)>,
     /// The story, if it was asked for.
     pub story: Vec<Line>,
+    /// The steps that were taken, if the case consists of steps.
+    pub steps: Vec<Told>,
+    /// Edges between abstract states that servers went over: [`World::coverage`].
+    pub coverage: Vec<(u16, u64)>,
 }
 
 /// Something that must not happen.
@@ -61,41 +66,56 @@ pub struct Finding {
     pub sentence: String,
 }
 
+impl Run {
+    /// The figures of a world.
+    pub(super) fn of(world: &World) -> Run {
+        Run {
+            events: world.events(),
+            messages: world.messages(),
+            simulated: Duration::from_nanos(world.now().0),
+            operations: world.history().len(),
+            hash: world.trace_hash(),
+            acts: world.storm_so_far().iter().map(|(at, act)| (at.0, act.clone())).collect(),
+            coverage: world.coverage().to_vec(),
+            ..Run::default()
+        }
+    }
+}
+
 impl Case {
     /// Runs the case: a storm, then calm and a demand for progress, then judgement on what clients saw.
     ///
     /// # Errors
     /// What is wrong with its parameters.
     pub fn run(&self, specimen: &dyn Specimen, transcript: Transcript) -> Result<Run, String> {
-        let options = Options { transcript, ..self.options() };
-        let mut world = specimen.world(self, options)?;
+        if let Faults::Steps(steps) = &self.faults {
+            return self.run_steps(steps, specimen, transcript);
+        }
+        let mut world = specimen.world(self, Options { transcript, ..self.options() })?;
+        let finding = self.go(&mut world).or_else(|| {
+            let (by, sentence) = specimen.judge(&world.history())?;
+            Some(Finding { by, sentence })
+        });
+        Ok(Run { finding, story: world.take_transcript(), ..Run::of(&world) })
+    }
+
+    /// Load and both phases, without judgement on what clients saw.
+    pub(super) fn go(&self, world: &mut World) -> Option<Finding> {
         let (seed, nodes, keys) = (self.seed, self.nodes, self.keys);
         world.drive(self.clients, (Duration::ZERO, self.think), move |index| {
             Some(Case::operation(seed, nodes, keys, index))
         });
-        let finding = self.endure(&mut world).or_else(|| {
-            let (by, sentence) = specimen.judge(&world.history())?;
-            Some(Finding { by, sentence })
-        });
-        Ok(Run {
-            events: world.events(),
-            messages: world.messages(),
-            simulated: Duration::from_nanos(world.now().0),
-            operations: world.history().len(),
-            hash: world.trace_hash(),
-            finding,
-            acts: world.storm_so_far().iter().map(|(at, act)| (at.0, act.clone())).collect(),
-            story: world.take_transcript(),
-        })
+        self.endure(world)
     }
 
     /// Both phases. What they break is found by oracles, or by an operation that waits in vain.
     fn endure(&self, world: &mut World) -> Option<Finding> {
         match &self.faults {
             Faults::Drawn(mix) => world.begin_storm((**mix).clone()),
+            Faults::Steps(_) => {}
             Faults::Script(_) => world.play_storm(&self.script().unwrap_or_default()),
         }
-        let outcome = world.run_for(self.storm).map_err(Failure::from).and_then(|()| match self.calm.is_zero() {
+        let outcome = self.storm(world).map_err(Failure::from).and_then(|()| match self.calm.is_zero() {
             true => Ok(()),
             false => self.ask_everyone(world),
         });
@@ -107,6 +127,15 @@ impl Case {
             Err(stuck @ Failure::Stuck { .. }) => Some(Finding { by: "progress".into(), sentence: stuck.to_string() }),
             Ok(()) => None,
         }
+    }
+
+    /// The first phase, with another future from each fork on.
+    fn storm(&self, world: &mut World) -> Result<(), Violation> {
+        for fork in &self.forks {
+            world.run_for(Duration::from_nanos(fork.at.saturating_sub(world.now().0)))?;
+            world.fork(fork.salt);
+        }
+        world.run_for(self.storm.saturating_sub(Duration::from_nanos(world.now().0)))
     }
 
     /// With servers, clocks and network well again and nobody else asking, every server must do a write within the time. More cannot be

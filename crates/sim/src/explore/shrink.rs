@@ -36,15 +36,17 @@ pub fn shrink(case: &Case, finding: &Finding, specimen: &dyn Specimen, events: u
     let mut shrinker = Shrinker { by: &finding.by, specimen, left: events, tries: 0 };
     let mut best = case.clone();
     shrinker.simplify(&mut best)?;
-    shrinker.write_down(&mut best)?;
-    shrinker.delete_faults(&mut best)?;
-    let run = best.run(specimen, Transcript::Story)?;
+    if !shrinker.reduce_to_steps(&mut best)? {
+        shrinker.write_down(&mut best)?;
+        shrinker.delete_faults(&mut best)?;
+    }
+    let run = best.run(specimen, Transcript::Kinds)?;
     Ok(Shrunk { case: best, run, tries: shrinker.tries })
 }
 
-struct Shrinker<'a> {
-    by: &'a str,
-    specimen: &'a dyn Specimen,
+pub(super) struct Shrinker<'a> {
+    pub(super) by: &'a str,
+    pub(super) specimen: &'a dyn Specimen,
     /// Events that may still be spent.
     left: u64,
     tries: u32,
@@ -52,7 +54,7 @@ struct Shrinker<'a> {
 
 impl Shrinker<'_> {
     /// The run of a case if it fails in the same way.
-    fn fails(&mut self, case: &Case) -> Result<Option<Run>, String> {
+    pub(super) fn fails(&mut self, case: &Case) -> Result<Option<Run>, String> {
         if self.left == 0 {
             return Ok(None);
         }
@@ -136,6 +138,8 @@ const SIMPLER: &[fn(&mut Case)] = &[
     |case| edit(case, |mix| mix.partition = FaultMix::none().partition),
     |case| edit(case, |mix| mix.crash = FaultMix::none().crash),
     |case| edit(case, |mix| mix.crash_after_write = 0.0),
+    |case| edit(case, |mix| mix.triggers.clear()),
+    |case| edit(case, |mix| _ = mix.triggers.pop()),
     |case| edit(case, |mix| mix.pause = FaultMix::none().pause),
     |case| edit(case, |mix| mix.drift = FaultMix::none().drift),
     |case| edit(case, |mix| mix.jump = FaultMix::none().jump),

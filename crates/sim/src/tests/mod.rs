@@ -1,6 +1,7 @@
 //! The world on trial, with toy protocols.
 
 mod probe;
+mod steps;
 mod store;
 
 use std::collections::BTreeSet;

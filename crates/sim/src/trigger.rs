@@ -1,0 +1,267 @@
+//! Faults placed by what an actor does, not by the clock.
+//!
+//! Two rare things that must coincide (a crash, and a window of a few milliseconds after one write of one server) hardly ever do when
+//! both are placed by the clock. A [`Trigger`] makes the coincidence one event with a probability of its own: *when* an actor does
+//! something, *what* befalls it. What an actor does is read from outside, from the inputs it takes, the writes it makes and what it
+//! shows ([`proto::Actor::observe`], [`proto::Actor::features`]), so that a trigger knows no protocol.
+//!
+//! What a trigger does is an [`Act`] at an instant like any other, so a script of acts repeats it without the trigger.
+
+use std::time::Duration;
+
+use base::{NodeId, Time, mix};
+use proto::{Observation, TimerId};
+use serde::{Deserialize, Serialize};
+
+use crate::act::{Act, Pairs};
+use crate::choices::Stream;
+use crate::core::Core;
+use crate::event::Who;
+use crate::network::between;
+use crate::world::World;
+
+/// What befalls a server when it does something.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Trigger {
+    /// What it does.
+    pub when: Moment,
+    /// Of eight looks that such moments have (which role was taken, which message came, ...), the one that counts, from 1; 0 for all.
+    pub focus: u8,
+    /// What befalls it.
+    pub what: Blow,
+    /// With which probability.
+    pub chance: f64,
+    /// At once in half of the cases; up to so much later in the others.
+    pub delay: Duration,
+    /// How long it lasts (from, to).
+    pub lasts: (Duration, Duration),
+}
+
+/// Something that an actor does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Moment {
+    /// It wrote something durable: its messages that need not wait are out, the write is not on disk.
+    Wrote,
+    /// It wrote several things in one step.
+    WroteMore,
+    /// Its writes have reached the disk, and nobody was told.
+    Synced,
+    /// Its abstract state changed.
+    Turned,
+    /// Its role or epoch changed.
+    Epoch,
+    /// A timer of it is about to fire.
+    Timer,
+    /// It took any input.
+    Step,
+}
+
+/// What befalls a server.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Blow {
+    /// It crashes.
+    Crash,
+    /// It crashes, and of its unsynced writes just the first ones reach the disk.
+    CrashBetween,
+    /// It is paused.
+    Pause,
+    /// It is cut off, in both directions or one.
+    Isolate,
+    /// It is cut off in what it says, while what is said to it takes long.
+    Deafen,
+    /// The clocks of all others run fast.
+    Outrun,
+    /// Its timer fires late, in the same instant as another server's.
+    Tie,
+    /// An old message comes to it again.
+    Replay,
+    /// What it says is held back, of one kind of messages.
+    Hold,
+    /// Whatever is held back comes.
+    Release,
+}
+
+/// How much faster the clocks of the others run, in millionths.
+const FAST: i32 = 2_000_000;
+
+/// What a server showed after its last step, to see what changes.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Looks {
+    features: u64,
+    role: &'static str,
+    epoch: u64,
+}
+
+/// A server's step, as seen from outside.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Seen {
+    /// Stands for the kind of input.
+    pub(crate) input: u32,
+    /// The abstract state after it.
+    pub(crate) features: u64,
+    /// How many things it wrote.
+    pub(crate) writes: u32,
+}
+
+impl Core {
+    /// Whether anybody wants to know what servers do.
+    #[inline]
+    pub(crate) fn watches(&self) -> bool {
+        self.storm.has_triggers() || self.options.coverage
+    }
+
+    /// A server took a step.
+    pub(crate) fn watch(&mut self, who: Who, seen: Seen, observe: impl FnOnce() -> Observation) {
+        let looks = &mut self.people[who.index()].looks;
+        let before = std::mem::replace(&mut looks.features, seen.features);
+        let edge = mix(mix(u64::from(seen.input), before), seen.features);
+        if self.options.coverage {
+            self.trace.covers(edge, self.now);
+        }
+        if !self.storm.has_triggers() {
+            return;
+        }
+        self.moment(who, Moment::Step, edge);
+        if seen.writes > 0 {
+            self.moment(who, Moment::Wrote, u64::from(seen.input));
+        }
+        if seen.writes > 1 {
+            self.moment(who, Moment::WroteMore, u64::from(seen.input));
+        }
+        let turned = before != seen.features;
+        if turned {
+            self.moment(who, Moment::Turned, mix(before, seen.features));
+        }
+        // An epoch is promised to somebody, so it changes with a write.
+        if turned || seen.writes > 0 {
+            self.look_for_epoch(who, &observe());
+        }
+    }
+
+    fn look_for_epoch(&mut self, who: Who, now: &Observation) {
+        let looks = &mut self.people[who.index()].looks;
+        let role = std::mem::replace(&mut looks.role, now.role);
+        let epoch = std::mem::replace(&mut looks.epoch, now.epoch);
+        if role != now.role || epoch != now.epoch {
+            self.moment(who, Moment::Epoch, mix(word(role), word(now.role)));
+        }
+    }
+
+    /// Something happened that triggers may be set on.
+    fn moment(&mut self, who: Who, when: Moment, look: u64) {
+        for index in 0..self.storm.triggers().len() {
+            if let Some(after) = self.pull(index, when, look) {
+                // A nanosecond later: acts happen between events, and a script must find the same gap.
+                self.queue.push(self.now + after + Duration::from_nanos(1), self.storm.trip(who, index));
+            }
+        }
+    }
+
+    /// Whether a trigger goes off, and how long after the moment it strikes.
+    fn pull(&mut self, index: usize, when: Moment, look: u64) -> Option<Duration> {
+        let trigger = self.storm.triggers().get(index)?;
+        let (chance, delay, focus) = (trigger.chance, trigger.delay, u64::from(trigger.focus));
+        if trigger.when != when || (focus > 0 && mix(look, 0) % 8 + 1 != focus) {
+            return None;
+        }
+        if !self.choices.flip(Stream::FAULTS, chance) {
+            return None;
+        }
+        let later = !delay.is_zero() && self.choices.choose(Stream::FAULTS, 2) == 1;
+        let after = if later { between(&mut self.choices, Stream::FAULTS, 0, delay.as_nanos() as u64) } else { 0 };
+        Some(Duration::from_nanos(after))
+    }
+
+    /// A sync of so many writes has begun and will end then: a crash just before that is one after the writes and before the news.
+    pub(crate) fn moment_of_sync(&mut self, who: Who, ends: Time) {
+        for index in 0..self.storm.triggers().len() {
+            if ends > self.now && self.pull(index, Moment::Synced, 0).is_some() {
+                self.queue.push(Time(ends.0 - 1), self.storm.trip(who, index));
+            }
+        }
+    }
+
+    /// A timer is about to fire: until when it is held so that it ties with another server's, if it is.
+    pub(crate) fn tie(&mut self, who: Who, timer: TimerId) -> Option<Time> {
+        let index = self.storm.triggers().iter().position(|trigger| trigger.when == Moment::Timer)?;
+        let within = self.storm.triggers()[index].lasts.1;
+        self.pull(index, Moment::Timer, u64::from(timer.0))?;
+        let others = (0..self.servers as u16).map(Who).filter(|other| *other != who && self.people[other.index()].up);
+        let dues: Vec<Time> = others.filter_map(|other| self.timer_due(other, timer)).collect();
+        let later = dues.into_iter().filter(|due| *due > self.now && *due <= self.now + within);
+        let later: Vec<Time> = later.collect();
+        (!later.is_empty()).then(|| later[self.choices.choose(Stream::FAULTS, later.len() as u32) as usize])
+    }
+}
+
+impl World {
+    /// A trigger that went off strikes.
+    pub(crate) fn trip(&mut self, who: Who, trigger: u8) {
+        let Some(Trigger { what, lasts, .. }) = self.core.storm.triggers().get(usize::from(trigger)).cloned() else {
+            return;
+        };
+        if !self.is_up(NodeId(who.0)) {
+            return;
+        }
+        for (act, relief) in self.blow(who, what) {
+            if self.permits(&act) {
+                self.act(act);
+                relief.into_iter().for_each(|relief| self.relieve(relief, lasts));
+            }
+        }
+    }
+
+    /// What a blow comes to: acts, and what ends each.
+    fn blow(&mut self, who: Who, what: Blow) -> Vec<(Act, Option<Act>)> {
+        let node = who.0;
+        match what {
+            Blow::Crash | Blow::CrashBetween if !self.may_crash(NodeId(node)) => Vec::new(),
+            Blow::Crash => vec![(Act::Crash(node), Some(Act::Restart(node)))],
+            Blow::CrashBetween => {
+                let unsynced = self.core.people[who.index()].disk.unsynced() as u32;
+                let kept = self.core.choices.choose(Stream::FAULTS, unsynced + 1);
+                vec![(Act::CrashBetween(node, kept), Some(Act::Restart(node)))]
+            }
+            Blow::Pause => vec![(Act::Pause(node), Some(Act::Resume(node)))],
+            Blow::Isolate => {
+                let links = self.links_of_one(NodeId(node));
+                vec![(Act::Cut(links.clone()), Some(Act::Mend(links)))]
+            }
+            Blow::Deafen => self.deafen(node),
+            Blow::Outrun => {
+                let others = NodeId::all(self.core.servers).filter(|other| other.0 != node);
+                others.map(|other| (Act::Drift(other.0, FAST), Some(Act::Drift(other.0, 0)))).collect()
+            }
+            Blow::Tie => Vec::new(), // strikes before the timer fires, not after
+            Blow::Replay => {
+                let which = self.core.choices.choose(Stream::FAULTS, 1 << 16);
+                vec![(Act::Replay(self.core.links.remembered_for(who, which)), None)]
+            }
+            Blow::Hold => {
+                let kinds = self.core.links.kinds().len() as u32;
+                let kind = self.core.choices.choose(Stream::FAULTS, kinds) as usize;
+                let kind = self.core.links.kinds().get(kind).map(|kind| (*kind).to_owned());
+                kind.map(|kind| (Act::Hold(node, kind), Some(Act::Release(node)))).into_iter().collect()
+            }
+            Blow::Release => NodeId::all(self.core.servers).map(|node| (Act::Release(node.0), None)).collect(),
+        }
+    }
+
+    /// What it says goes nowhere, what is said to it comes late: it goes on believing what was true.
+    fn deafen(&mut self, node: u16) -> Vec<(Act, Option<Act>)> {
+        let late = Duration::from_millis(50 << self.core.choices.choose(Stream::FAULTS, 5));
+        let others = NodeId::all(self.core.servers).map(|other| other.0).filter(|other| *other != node);
+        let (to, from): (Pairs, Pairs) = others.map(|other| ((node, other), (other, node))).unzip();
+        vec![
+            (Act::Delay(from.clone(), late, late / 4), Some(Act::Mend(from))),
+            (Act::Cut(to.clone()), Some(Act::Mend(to))),
+        ]
+    }
+}
+
+/// A number for a word.
+pub(crate) fn word(text: &str) -> u64 {
+    text.bytes().fold(0, |sum, byte| mix(sum, u64::from(byte)))
+}
