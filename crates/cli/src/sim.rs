@@ -18,7 +18,7 @@ mod page;
 mod zoo;
 
 /// Events of further runs that shrinking may take: about two seconds.
-const SHRINKING: u64 = 2_000_000;
+const SHRINKING: u64 = 4_000_000;
 
 /// A story longer than this is cut in the middle on a terminal; the file has the case, and with it all of it.
 const LINES: usize = 60;

@@ -53,6 +53,9 @@ pub struct Stage {
     pub at: u64,
     /// What happens.
     pub step: Step,
+    /// Whether the participant knows that more inputs are waiting, so that its batch does not end with this one.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub more: bool,
 }
 
 /// An operation and whom to ask, as plain data.
@@ -118,6 +121,8 @@ pub(crate) struct Log {
     pub(crate) stages: Option<Vec<Stage>>,
     /// Whether this world plays such a list: then nothing happens that is not in it.
     pub(crate) played: bool,
+    /// Whether further inputs wait behind the one whose step comes next.
+    pub(crate) more: bool,
 }
 
 impl World {
@@ -142,14 +147,16 @@ impl World {
 
     fn note_down(&mut self, step: Step) {
         let at = self.core.now.0;
+        let more = std::mem::take(&mut self.log.more);
         let Some(stages) = &mut self.log.stages else { return };
         let id = stages.len() as u32 + 1;
-        stages.push(Stage { id, at, step });
+        stages.push(Stage { id, at, step, more });
         self.cast.number_messages(first_message(id));
     }
 
     /// An operation that a client is about to be asked for.
     pub(crate) fn note_invocation(&mut self, client: u32, request: &Request, target: Target) {
+        self.log.more = false;
         self.note(|_| Step::Invoke(client, Ask::new(request, target)));
     }
 
@@ -191,6 +198,8 @@ pub(crate) struct Puppet {
     loose: bool,
     /// How long a step takes at least.
     tick: Duration,
+    /// Whether the batch goes on after the present step.
+    more: bool,
     /// Who has yet to hear of which lost connection.
     lost: Vec<Lost>,
     /// Servers whose disks take their time; all others' are done at once.
@@ -203,7 +212,8 @@ impl Puppet {
         (0..clients).for_each(|_| _ = world.add_client());
         world.log.played = true;
         let (sent, arrived) = (BTreeMap::new(), BTreeSet::new());
-        let mut puppet = Puppet { world, sent, arrived, loose, tick, lost: Vec::new(), slow: slow.to_vec() };
+        let mut puppet =
+            Puppet { world, sent, arrived, loose, tick, more: false, lost: Vec::new(), slow: slow.to_vec() };
         puppet.gather();
         puppet.world.take_transcript(); // that everybody boots
         puppet
@@ -213,6 +223,7 @@ impl Puppet {
     pub(crate) fn take(&mut self, stage: &Stage) -> bool {
         self.world.cast.number_messages(first_message(stage.id));
         self.world.core.now = (self.world.core.now + self.tick).max(Time(stage.at));
+        self.more = stage.more;
         let taken = self.try_take(&stage.step);
         self.gather();
         taken
@@ -229,7 +240,7 @@ impl Puppet {
             Step::Sync(who, told) => self.sync(Who(*who), *told),
             Step::Told(who) => {
                 let waits = world.core.people.get_mut(usize::from(*who)).and_then(|person| person.held.pop_front());
-                waits.map(|news| world.handle(news, false)).is_some()
+                waits.map(|news| world.handle(news, self.more)).is_some()
             }
             Step::Lost(who, peer, unsent) => self.lose(Who(*who), Who(*peer), *unsent),
             Step::Invoke(client, ask) => match ask.parts() {
@@ -261,7 +272,7 @@ impl Puppet {
         let event = Event::Deliver { from, to, mail };
         world.core.trace.event(world.core.now, event.words());
         if world.core.people[to.index()].up {
-            world.handle(event, false)
+            world.handle(event, self.more)
         } else {
             world.put_off(to, event)
         }
@@ -275,7 +286,7 @@ impl Puppet {
         core.cancel_timer(who, timer);
         core.trace.event(core.now, Event::Timer { who, timer }.words());
         self.world.tell_step(who, &format!("timer {} fires", timer.0));
-        self.world.fire(who, timer, false);
+        self.world.fire(who, timer, self.more);
         true
     }
 
@@ -308,7 +319,7 @@ impl Puppet {
         if up {
             let peer_name = self.world.core.address(peer);
             self.world.tell_step(who, &format!("its connection to {peer_name} is lost"));
-            self.world.handle(Event::Lost { who, peer, unsent }, false);
+            self.world.handle(Event::Lost { who, peer, unsent }, self.more);
         }
         up
     }

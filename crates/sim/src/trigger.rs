@@ -51,6 +51,8 @@ pub enum Moment {
     Turned,
     /// Its role or epoch changed.
     Epoch,
+    /// It took a role that no other server has.
+    Alone,
     /// A timer of it is about to fire.
     Timer,
     /// It took any input.
@@ -146,6 +148,11 @@ impl Core {
         let epoch = std::mem::replace(&mut looks.epoch, now.epoch);
         if role != now.role || epoch != now.epoch {
             self.moment(who, Moment::Epoch, mix(word(role), word(now.role)));
+        }
+        if role != now.role
+            && self.people[..self.servers].iter().filter(|other| other.looks.role == now.role).count() == 1
+        {
+            self.moment(who, Moment::Alone, 0);
         }
     }
 

@@ -436,6 +436,7 @@ impl World {
 
     #[inline]
     pub(crate) fn handle(&mut self, event: Event, more: bool) {
+        self.log.more = more;
         match event {
             Event::Deliver { from, to, mail } => {
                 if self.core.options.connections {
@@ -483,6 +484,7 @@ impl World {
     #[inline]
     pub(crate) fn fire(&mut self, who: Who, timer: proto::TimerId, more: bool) {
         self.tell_fully(who, || format!("timer {}", timer.0));
+        self.log.more = more;
         self.note(|_| Step::Timer(who.0, timer.0));
         self.cue(who, Cue::Timer(timer), more);
     }
@@ -511,6 +513,7 @@ impl World {
         if person.life != life || !person.up {
             return;
         }
+        self.log.more = false;
         self.note(|world| Step::Sync(who.0, world.core.is_ready(who)));
         let person = &mut self.core.people[who.index()];
         let news = match person.disk.finish_sync() {

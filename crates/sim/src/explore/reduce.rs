@@ -104,6 +104,7 @@ impl Shrinker<'_> {
     fn delete_groups(&mut self, best: &mut Case) -> Result<(), String> {
         let Faults::Steps(steps) = &best.faults else { return Ok(()) };
         let clients: BTreeSet<u32> = steps.asked();
+        self.try_steps(best, |steps| steps.stages.iter_mut().for_each(|stage| stage.more = false))?;
         self.try_steps(best, |steps| steps.stages.retain(|stage| !matches!(stage.step, Step::Lost(..))))?;
         self.try_steps(best, |steps| steps.stages.retain(|stage| !matches!(stage.step, Step::GiveUp(_))))?;
         for client in clients {
@@ -154,7 +155,7 @@ fn taken(told: &Told) -> Stage {
         (Step::Deliver(..), Some((name, from, to, kind))) => Step::Deliver(name, from, to, kind.into()),
         (step, _) => step.clone(),
     };
-    Stage { step, ..told.stage }
+    Stage { step, ..told.stage.clone() }
 }
 
 fn is_of_client(stage: &Stage, client: u32) -> bool {

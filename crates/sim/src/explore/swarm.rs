@@ -48,6 +48,8 @@ const PAIRS: &[(Moment, &[Blow])] = &[
     (Moment::Turned, &[Blow::Crash, Blow::Pause, Blow::Isolate, Blow::Deafen, Blow::Hold, Blow::Replay]),
     (Moment::Epoch, EPOCH),
     (Moment::Epoch, EPOCH),
+    (Moment::Alone, EPOCH),
+    (Moment::Alone, EPOCH),
     (Moment::Timer, &[Blow::Tie]),
     (Moment::Step, &[Blow::Crash, Blow::Pause, Blow::Isolate, Blow::Deafen, Blow::Hold, Blow::Release, Blow::Replay]),
 ];
@@ -79,12 +81,13 @@ fn draw_trigger(rng: &mut Rng) -> Trigger {
         Moment::Step => &[0.002, 0.01, 0.03],
         Moment::Wrote | Moment::Synced | Moment::Turned => &[0.01, 0.05, 0.2],
         Moment::WroteMore | Moment::Epoch | Moment::Timer => &[0.05, 0.2, 0.6],
+        Moment::Alone => &[0.2, 0.6, 1.0],
     };
     let focus = if rng.chance(0.5) { 0 } else { rng.within(1..=8) as u8 };
     let often = if focus == 0 { 1.0 } else { 3.0 };
     Trigger {
         when,
-        focus: if when == Moment::Timer { 0 } else { focus },
+        focus: if matches!(when, Moment::Timer | Moment::Alone | Moment::Synced) { 0 } else { focus },
         what: pick(rng, blows),
         chance: (pick(rng, chances) * often).min(1.0),
         delay: pick(rng, &[ms(0), ms(2), ms(20), ms(100)]),
