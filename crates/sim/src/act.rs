@@ -247,7 +247,7 @@ impl World {
         let Some((from, to, mail)) = self.core.links.remembered(which) else { return };
         let copy = self.cast.copy(mail);
         self.core.queue.push(self.core.now, Event::Deliver { from, to, mail: copy });
-        self.core.links.leaves(from, to);
+        self.core.leaves(from, to);
         self.tell(format!("an old message of {} to {} comes again", self.core.address(from), self.core.address(to)));
     }
 

@@ -114,28 +114,30 @@ pub struct Clocks {
     pub drift_ppm: u32,
 }
 
-/// A server or client, as the world sees it.
+/// A server or client, as the world sees it. What every message and timer asks for comes first, in one line of the cache.
 #[derive(Debug, Default)]
+#[repr(C, align(64))]
 pub(crate) struct Person {
     pub(crate) up: bool,
     pub(crate) paused: bool,
-    pub(crate) busy_until: Time,
-    /// What arrived while it could not take it.
-    pub(crate) held: VecDeque<Event>,
     /// Counts boots.
     pub(crate) life: u32,
+    pub(crate) busy_until: Time,
+    /// Invariant: what waits in `waiting` needs a barrier after this one.
+    pub(crate) durable: Barrier,
     pub(crate) booted: Time,
     pub(crate) clock: Clock,
-    /// When `clock` was set, and how far drift had brought the clocks ahead by then, ns.
-    clock_set: Time,
+    /// How far drift had brought the clocks ahead when `clock` was set, ns.
     ahead_then: i64,
     /// How far ahead they were at boot, which the monotonic clock does not show.
     ahead_at_boot: i64,
-    pub(crate) disk: Platter,
-    /// Invariant: what waits in `waiting` needs a barrier after this one.
-    pub(crate) durable: Barrier,
-    pub(crate) waiting: VecDeque<Waiting>,
+    /// When `clock` was set.
+    clock_set: Time,
     timers: Vec<TimerState>,
+    /// What arrived while it could not take it.
+    pub(crate) held: VecDeque<Event>,
+    pub(crate) waiting: VecDeque<Waiting>,
+    pub(crate) disk: Platter,
     pub(crate) seen: Observation,
     pub(crate) looks: Looks,
     pub(crate) halted: Option<String>,
@@ -244,7 +246,7 @@ impl Core {
     /// Makes room for one more participant. It is down.
     pub(crate) fn add_person(&mut self) -> Who {
         self.people.push(Person::default());
-        self.links.resize(self.people.len());
+        self.links.make_room(self.people.len());
         Who(self.people.len() as u16 - 1)
     }
 
@@ -306,17 +308,25 @@ impl Core {
         let leaves = self.now.max(self.people[from.index()].busy_until);
         match self.links.fate(&self.options.network, &mut self.choices, from, to, kind, leaves) {
             Fate::Arrives(at) => {
-                self.links.leaves(from, to);
+                self.leaves(from, to);
                 self.queue.push(at, Event::Deliver { from, to, mail });
                 Posted::Sent
             }
             Fate::Twice(first, second) => {
-                self.links.leaves(from, to);
+                self.leaves(from, to);
                 self.queue.push(first, Event::Deliver { from, to, mail });
                 Posted::Twice(second)
             }
             Fate::Lost => Posted::Dropped("lost"),
             Fate::Cut => Posted::Dropped("dropped"),
+        }
+    }
+
+    /// A message is under way: its sender may want to know whether it was.
+    #[inline]
+    pub(crate) fn leaves(&mut self, from: Who, to: Who) {
+        if self.options.connections {
+            self.links.leaves(from, to);
         }
     }
 

@@ -92,6 +92,7 @@ pub(crate) enum Fate {
 pub(crate) struct Links {
     /// How many of the participants are servers; they come first.
     servers: usize,
+    /// How many participants there is room for.
     width: usize,
     /// Index into `rules` by `from * width + to`; 0 is no rule.
     by_link: Vec<u16>,
@@ -119,13 +120,21 @@ pub(crate) struct Links {
 const MEMORY: usize = 64;
 
 impl Links {
-    /// The links of a world with so many servers, and nobody there so far.
+    /// The links of a world with so many servers.
     pub(crate) fn new(servers: usize) -> Self {
-        Links { servers, ..Links::default() }
+        let mut links = Links { servers, ..Links::default() };
+        links.make_room(servers);
+        links
     }
 
-    /// Makes room for so many participants; rules stay.
-    pub(crate) fn resize(&mut self, width: usize) {
+    /// Makes room for so many participants; rules stay. Room is made for twice as many, so that one after another costs little.
+    pub(crate) fn make_room(&mut self, people: usize) {
+        if people > self.width {
+            self.resize(people.max(2 * self.width));
+        }
+    }
+
+    fn resize(&mut self, width: usize) {
         let old = std::mem::take(self);
         *self = Links {
             servers: old.servers,
@@ -304,7 +313,7 @@ impl Links {
                 }
             }
         }
-        if self.is_filtered(from, to, kind) {
+        if !self.filters.is_empty() && self.is_filtered(from, to, kind) {
             return Fate::Cut;
         }
         if choices.flip(stream, net.loss) {
@@ -320,13 +329,13 @@ impl Links {
     #[inline]
     fn arrival(&mut self, net: &Network, choices: &mut Choices, from: Who, to: Who, at: Time) -> Time {
         let stream = Stream::network(from.0);
-        let (least, most) = (net.latency.0.as_nanos() as u64, net.latency.1.as_nanos() as u64);
+        let (least, most) = (nanos(net.latency.0), nanos(net.latency.1));
         let latency = if choices.flip(stream, net.tail.0) {
-            between(choices, stream, most, (net.tail.1.as_nanos() as u64).max(most))
+            between(choices, stream, most, nanos(net.tail.1).max(most))
         } else {
             between(choices, stream, least, most)
         };
-        let mut at = at + Duration::from_nanos(latency);
+        let mut at = Time(at.0 + latency);
         if let Some(regions) = net.regions {
             at += regions.detour(self.servers, from, to);
         }
@@ -346,8 +355,13 @@ impl Links {
     }
 
     fn is_filtered(&self, from: Who, to: Who, kind: &str) -> bool {
-        !self.filters.is_empty() && self.filters.iter().any(|(a, b, k)| (*a, *b) == (from, to) && k == kind)
+        self.filters.iter().any(|(a, b, k)| (*a, *b) == (from, to) && k == kind)
     }
+}
+
+#[inline]
+fn nanos(span: Duration) -> u64 {
+    span.as_secs() * 1_000_000_000 + u64::from(span.subsec_nanos())
 }
 
 /// A number between `least` and `most`, as one of 2^20 steps: finer would cost bytes in a recording and explore nothing more.
@@ -357,6 +371,6 @@ pub(crate) fn between(choices: &mut Choices, stream: Stream, least: u64, most: u
     if most <= least {
         return least;
     }
-    let step = choices.choose(stream, STEPS);
-    least + ((u128::from(most - least) * u128::from(step)) >> 20) as u64
+    let (span, step) = (most - least, choices.choose(stream, STEPS));
+    least + (span >> 20) * u64::from(step) + (((span & (u64::from(STEPS) - 1)) * u64::from(step)) >> 20)
 }

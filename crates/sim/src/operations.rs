@@ -25,6 +25,7 @@ pub(crate) struct Operations {
 
 struct Entry {
     operation: Operation,
+    target: Target,
     client: u32,
     open: bool,
 }
@@ -76,8 +77,14 @@ impl Operations {
             completion,
             phase,
         };
-        self.all.push(Entry { operation, client, open: true });
+        self.all.push(Entry { operation, target, client, open: true });
         token
+    }
+
+    /// What an operation asks, and of whom.
+    pub(crate) fn asked(&self, token: Token) -> (Request, Target) {
+        let Entry { operation, target, .. } = &self.all[token.0 as usize];
+        (operation.request, *target)
     }
 
     /// Writes down what came of an operation, and whose it was. `None` if it is over already.

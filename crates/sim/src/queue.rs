@@ -126,7 +126,9 @@ impl Queue {
         if soon == Some(next) {
             let index = next as usize % DAYS;
             self.busy[index / 64] &= !(1 << (index % 64));
-            std::mem::swap(&mut self.now.0, &mut self.days[index]);
+            // Two moves: a swap of vectors is compiled as a loop over bytes.
+            let spent = std::mem::replace(&mut self.now.0, std::mem::take(&mut self.days[index]));
+            self.days[index] = spent;
             self.now.order();
             self.dawned = self.now.0.len() >= CROWD;
         }

@@ -5,10 +5,9 @@
 use std::any::Any;
 
 use base::{Bytes, Fingerprint, NodeId, Rng};
-use history::Request;
 use proto::{
     Actor, Address, Barrier, Context, Input, Message, Now, Observation, Oracle, Out, Output, Protocol, Recovered,
-    Survives, Target, TimerId, Token,
+    Survives, TimerId, Token,
 };
 
 use crate::choices::Stream;
@@ -26,7 +25,7 @@ pub(crate) enum Cue {
     Timer(TimerId),
     Durable(Barrier),
     DiskFailed(&'static str),
-    Invoke { token: Token, request: Request, target: Target },
+    Invoke(Token),
     Abandon(Token),
 }
 
@@ -107,11 +106,12 @@ impl<P: Protocol> Troupe<P> {
             Cue::Timer(TimerId(timer)) => 3 + (timer << 4),
             Cue::Durable(_) => 4,
             Cue::DiskFailed(_) => 5,
-            Cue::Invoke { .. } => 6,
+            Cue::Invoke(_) => 6,
             Cue::Abandon(_) => 7,
         }
     }
 
+    #[inline]
     fn input(&mut self, core: &mut Core, cue: Cue) -> Input<P::Message> {
         match cue {
             Cue::Message { from, mail } => {
@@ -125,12 +125,22 @@ impl<P: Protocol> Troupe<P> {
             Cue::Timer(timer) => Input::Timer(timer),
             Cue::Durable(barrier) => Input::Durable(barrier),
             Cue::DiskFailed(error) => Input::DiskFailed { error: error.into() },
-            Cue::Invoke { token, request, target } => Input::Invoke { token, request, target },
+            Cue::Invoke(token) => {
+                let (request, target) = core.operations.asked(token);
+                Input::Invoke { token, request, target }
+            }
             Cue::Abandon(token) => Input::Abandon(token),
         }
     }
 
+    #[inline]
     fn after_server_step(&mut self, core: &mut Core, who: Who, input: u32, writes: u32) {
+        if !self.oracles.is_empty() || core.watches() || core.trace.tells(Transcript::Story) {
+            self.examine(core, who, input, writes);
+        }
+    }
+
+    fn examine(&mut self, core: &mut Core, who: Who, input: u32, writes: u32) {
         let Some(actor) = &self.servers[who.index()].actor else { return };
         for oracle in &mut self.oracles {
             if let Err(sentence) = oracle.after_step(core.now, NodeId(who.0), actor) {

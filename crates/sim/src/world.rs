@@ -279,7 +279,7 @@ impl World {
         let deadline = self.core.now + self.core.options.operation_timeout;
         self.core.queue.push(deadline, Event::Deadline { operation: token.0 });
         self.note_invocation(client, &request, target);
-        self.cast.step(&mut self.core, who, Cue::Invoke { token, request, target }, false);
+        self.cast.step(&mut self.core, who, Cue::Invoke(token), false);
         Some(token)
     }
 
@@ -402,7 +402,9 @@ impl World {
         if self.is_held_back(&event) {
             return self.core.storm.held.push(event);
         }
-        if let Event::Deliver { from, to, .. } = event {
+        if self.core.options.connections
+            && let Event::Deliver { from, to, .. } = event
+        {
             self.core.links.arrives(from, to);
         }
         match event.recipient() {
@@ -492,10 +494,12 @@ impl World {
     #[inline]
     fn cue(&mut self, who: Who, cue: Cue, more: bool) {
         self.cast.step(&mut self.core, who, cue, more);
-        self.stop_if_halted(who);
+        if self.core.halting {
+            self.stop_if_halted(who);
+        }
     }
 
-    #[inline]
+    #[cold]
     fn stop_if_halted(&mut self, who: Who) {
         if std::mem::take(&mut self.core.halting) && who.index() < self.core.servers {
             let reason = self.core.people[who.index()].halted.as_deref().unwrap_or_default();
