@@ -359,4 +359,69 @@ pub struct SimOptions {
     /// Print one JSON object
     #[arg(long)]
     pub json: bool,
+    /// Every state of a small scope
+    #[command(flatten)]
+    pub exhaustive: ExhaustiveOptions,
+}
+
+/// What `sim --exhaustive` takes.
+#[derive(Args, Debug, Clone)]
+#[command(next_help_heading = "Exhaustive search")]
+pub struct ExhaustiveOptions {
+    /// Search every state of one small cluster instead of drawing runs of many. `--nodes` says how many servers (2), and `--bug`,
+    /// `--set`, `--threads` and `--json` mean the same
+    #[arg(long)]
+    pub exhaustive: bool,
+    /// How many operations: writes and reads in turn, each of the next server
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    pub operations: usize,
+    /// How many clients share them
+    #[arg(long, value_name = "N", default_value_t = 2)]
+    pub clients: usize,
+    /// No server goes beyond this epoch (term, ballot, view)
+    #[arg(long, value_name = "N")]
+    pub terms: Option<u64>,
+    /// How many timers may fire; any number if not said
+    #[arg(long, value_name = "N")]
+    pub timeouts: Option<u8>,
+    /// How many crashes there may be
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub crashes: u8,
+    /// With `--crashes`: what is written is durable at once, not at any later time
+    #[arg(long)]
+    pub safe_disk: bool,
+    /// How many operations may be given up
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub abandons: u8,
+    /// How messages travel
+    #[arg(long, value_enum, default_value_t = NetworkKind::Unordered)]
+    pub network: NetworkKind,
+    /// How many messages may be under way from one participant to another; more are lost
+    #[arg(long, value_name = "N")]
+    pub in_flight: Option<u8>,
+    /// A client asks its next operation as soon as the last is answered, not at any later time
+    #[arg(long)]
+    pub at_once: bool,
+    /// Go no further than so many steps
+    #[arg(long, value_name = "N")]
+    pub depth: Option<u32>,
+    /// See at most so many states
+    #[arg(long, value_name = "N", default_value_t = 20_000_000)]
+    pub states: u64,
+    /// The latest state first: less memory, and a longer story
+    #[arg(long)]
+    pub depth_first: bool,
+}
+
+/// How messages travel in an exhaustive search.
+#[derive(ValueEnum, Debug, Clone, Copy, PartialEq, Eq)]
+pub enum NetworkKind {
+    /// In any order, or never
+    Unordered,
+    /// In any order, any number of times, or never
+    Repeating,
+    /// In the order of sending
+    Ordered,
+    /// In the order of sending, or never
+    OrderedLossy,
 }

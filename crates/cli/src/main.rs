@@ -19,6 +19,7 @@ macro_rules! println {
 mod arguments;
 mod check;
 mod compare;
+mod exhaust;
 mod exit;
 mod list;
 mod memory;

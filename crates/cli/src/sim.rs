@@ -25,6 +25,9 @@ const LINES: usize = 60;
 
 /// Hunts, repeats a case, or tries every planted bug.
 pub fn command(options: &SimOptions) -> Exit {
+    if options.exhaustive.exhaustive {
+        return crate::exhaust::command(options);
+    }
     let done = match (&options.replay, options.bugs) {
         (Some(file), _) => replay(file, options),
         (None, true) => zoo::zoo(options),

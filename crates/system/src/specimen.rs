@@ -35,6 +35,7 @@ pub struct SpecimenInfo {
     boot: fn(&Parameters, usize) -> Result<Boot, String>,
     client: MakeClient,
     world: fn(&Parameters, usize, sim::Options) -> Result<sim::World, String>,
+    cluster: fn(&Parameters, sim::exhaust::Scope) -> Result<sim::exhaust::Cluster, String>,
     knobs: fn(&mut Rng, usize) -> Parameters,
 }
 
@@ -50,6 +51,7 @@ pub const SPECIMENS: &[SpecimenInfo] = &[
         world: |parameters, nodes, options| {
             Ok(sim::World::new(raft::RaftKv::parse(parameters, nodes)?, nodes, options))
         },
+        cluster: |parameters, scope| sim::exhaust::Cluster::new(raft::RaftKv::parse(parameters, scope.servers)?, scope),
         knobs: raft_knobs,
     },
     SpecimenInfo {
@@ -61,6 +63,9 @@ pub const SPECIMENS: &[SpecimenInfo] = &[
         client: |parameters, nodes, rng| Ok(client(paxos::PaxosRegister::parse(parameters, nodes)?, nodes, rng)),
         world: |parameters, nodes, options| {
             Ok(sim::World::new(paxos::PaxosRegister::parse(parameters, nodes)?, nodes, options))
+        },
+        cluster: |parameters, scope| {
+            sim::exhaust::Cluster::new(paxos::PaxosRegister::parse(parameters, scope.servers)?, scope)
         },
         knobs: paxos_knobs,
     },
@@ -140,6 +145,18 @@ impl SpecimenInfo {
     /// What is wrong with the parameters.
     pub fn boot(&self, parameters: &Parameters, nodes: usize) -> Result<Boot, String> {
         (self.boot)(parameters, nodes)
+    }
+
+    /// All of its participants within a small scope, to be searched exhaustively.
+    ///
+    /// # Errors
+    /// What is wrong with the parameters, or that the specimen does not say its state.
+    pub fn cluster(
+        &self,
+        parameters: &Parameters,
+        scope: sim::exhaust::Scope,
+    ) -> Result<sim::exhaust::Cluster, String> {
+        (self.cluster)(parameters, scope)
     }
 }
 

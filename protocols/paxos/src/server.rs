@@ -135,8 +135,12 @@ impl Actor for Server {
 
     fn fingerprint(&self, mut state: &mut dyn Hasher) -> bool {
         // Not what the last step did, and not how many records the log has: when it is compacted changes nothing that others see.
-        let Server { life, serving, keys, questions, own, durable, discard, halted, .. } = self;
-        (life, serving, keys, questions, own, durable, discard, halted).hash(&mut state);
+        #[rustfmt::skip]
+        let Server {
+            me: _, settings: _, events: _, next_index: _, records: _,
+            life, serving, keys, questions, own, durable, discard, forgot, diskless, halted,
+        } = self;
+        (life, serving, keys, questions, own, durable, discard, forgot, diskless, halted).hash(&mut state);
         true
     }
 

@@ -8,6 +8,7 @@ mod cleanup;
 mod commands;
 mod compare;
 mod evidence;
+mod exhaust;
 mod green;
 mod limits;
 mod online;

@@ -113,7 +113,7 @@ impl Cluster {
             let facts = troupe.facts(up);
             if !facts.halted && (!facts.up || !troupe.suits(up)) {
                 let who = Who(who as u16).address(scope.servers);
-                return Err(format!("{who} can be copied or hashed by nobody: it lacks `fork` or `fingerprint`"));
+                return Err(format!("{who} does not say its state: its actor lacks `fork` or `fingerprint`"));
             }
         }
         Ok(Cluster { players: Box::new(troupe), scope, histories: Interner::new(), unchecked })

@@ -3,6 +3,7 @@
 //! - [`Model`]: anything with states and steps. [`search`]: all of its states, breadth- or depth-first, on several threads.
 //! - [`Cluster`]: the actors of a protocol as a model, within a [`Scope`]: so many servers and operations, so many crashes and
 //!   timeouts, on a network that reorders, repeats or loses.
+//! - [`ladder`]: small scopes that suit any protocol of registers, and [`climb`], which tries one after the other.
 //! - [`Report`]: how many states there are, whether that was all, and the [`Counterexample`] if a property is broken.
 //!
 //! What is kept of a state that was expanded is sixteen bytes: its fingerprint and its parent's, in a [`store`](self::store).
@@ -14,12 +15,17 @@
 //! once, and a state of the cluster is a list of numbers (COLLAPSE, as in G. Holzmann, *State Compression in SPIN*, 1997); what a
 //! participant does with an input is computed once, too, and remembered.
 //!
+//! Of the orders in which the same things can happen only those are left out that cannot matter: a message that its recipient would ignore
+//! stays under way, since it might as well arrive later, or never. Other steps are not independent for good: whoever takes one may still be
+//! sent something by anybody. States that are alike but for the names of servers count as many.
+//!
 //! Only safety is decided: a state in which nothing goes on any more can be asked for, endless rounds cannot.
 
 mod body;
 mod cluster;
 mod history;
 mod intern;
+mod ladder;
 mod model;
 mod players;
 mod scope;
@@ -28,6 +34,7 @@ mod store;
 mod tell;
 
 pub use cluster::Cluster;
+pub use ladder::{climb, ladder};
 pub use model::{Broken, Counterexample, Limits, Model, Order, Report, Stopped};
 pub use scope::{Disk, Invocations, Network, Scope};
 pub use search::search;
