@@ -1,6 +1,7 @@
 //! The words that every other crate shares. Knows nothing of plans, protocols or machines.
 //!
 //! - [`NodeId`], [`ProcessId`]: who.
+//! - [`NodeSet`]: sets of nodes, as words.
 //! - [`Time`]: when, in nanoseconds of one clock domain.
 //! - [`Seed`], [`Rng`]: the only source of randomness; streams are derived, never shared.
 //! - [`units`]: durations, rates, sizes and shares as people write them in plans.
@@ -8,6 +9,7 @@
 
 mod fingerprint;
 mod id;
+mod nodes;
 mod rng;
 mod time;
 pub mod units;
@@ -15,5 +17,6 @@ pub mod units;
 pub use bytes::Bytes;
 pub use fingerprint::Fingerprint;
 pub use id::{NodeId, ProcessId};
+pub use nodes::NodeSet;
 pub use rng::{Rng, Seed, mix};
 pub use time::Time;

@@ -93,7 +93,10 @@ fn hunt_of<'a>(
     if let Some(bug) = bug {
         scope.parameters.insert("bug".into(), bug.into());
         // A bug that costs liveness only is found by `progress`, all others long before.
-        scope.calm = Duration::ZERO;
+        let by_progress = |planted: &&proto::Bug| planted.name == bug && planted.caught_by.contains("progress");
+        if !info.bugs.iter().any(|planted| by_progress(&planted)) {
+            scope.calm = Duration::ZERO;
+        }
     }
     let time = options.time.as_deref().map(|text| parse_duration(text).map_err(usage)).transpose()?;
     let threads = options.threads.unwrap_or_else(|| std::thread::available_parallelism().map_or(1, usize::from));

@@ -152,6 +152,7 @@ fn line(event: &Event) -> Option<String> {
             outcomes(tick),
             checked(tick).map(|text| format!("; {text}")).unwrap_or_default()
         ),
+        Event::Admin { at: when, action } => format!("{}operator: {action}", at(when)),
         Event::Leader { at: when, node, epoch } => format!("{}{node} leads, epoch {epoch}", at(when)),
         Event::FaultBegan { at: when, fault, .. } => format!("{}fault: {fault}", at(when)),
         Event::FaultEnded { at: when, fault, evidence, .. } if evidence.is_empty() => {

@@ -1,6 +1,7 @@
 //! What clients saw: operations, their outcomes, and the history they make.
 //!
 //! - [`Request`]: what is asked; [`Completion`]: what came of it; [`Operation`]: both, with their times.
+//! - [`AdminOperation`]: what an operator did meanwhile, of which no checker of objects knows.
 //! - [`History`]: all operations of a run, as the checkers read them. [`History::open`] reads a run folder, JSON Lines or
 //!   Jepsen's EDN and recognises which by the content.
 //! - [`object`]: histories of queues, sets, counters, locks and other objects.
@@ -11,6 +12,7 @@
 //! - [`txn`]: transactions and their micro-operations, as the isolation checkers read them.
 //! - [`jsonl`], [`edn`]: the text formats that `export` writes and [`History::open`] reads again.
 
+mod admin;
 pub mod edn;
 mod error;
 pub mod event;
@@ -29,6 +31,7 @@ pub mod segment;
 mod tail;
 pub mod txn;
 
+pub use admin::{Action, AdminOperation};
 pub use error::{OpenError, TextError};
 pub use history::{Columns, History, Origin};
 pub use operation::{Claim, Completion, ErrorKind, Function, NIL, Operation, Outcome, Phase, Request};

@@ -3,7 +3,7 @@ use std::fmt;
 use std::hash::{Hash, Hasher};
 
 use base::{Bytes, NodeId, Rng, Time};
-use history::Request;
+use history::{Action, Request};
 
 use crate::out::{Barrier, Out};
 
@@ -174,6 +174,15 @@ pub enum Input<M> {
         token: Token,
         /// What to do.
         request: Request,
+        /// Which node to ask.
+        target: Target,
+    },
+    /// A client is asked to do what an operator asks for. It must answer with `complete` exactly once, unless abandoned before.
+    Administer {
+        /// Names the action in `complete`.
+        token: Token,
+        /// What to do.
+        action: Action,
         /// Which node to ask.
         target: Target,
     },

@@ -8,7 +8,7 @@ use std::collections::VecDeque;
 use std::time::Duration;
 
 use base::{Bytes, NodeId, Rng, Time};
-use history::{Completion, Request};
+use history::{Action, Completion, ErrorKind, Request};
 
 use crate::actor::{Actor, Address, Context, Input, Now, Target, TimerId, Token};
 use crate::out::{Out, Output};
@@ -22,6 +22,11 @@ use crate::wire;
 pub trait Client: Send {
     /// Starts an operation.
     fn invoke(&mut self, now: Time, token: Token, request: &Request, target: Target, effects: &mut Effects);
+
+    /// Starts what an operator asks for. A client that has no such thing refuses.
+    fn administer(&mut self, _now: Time, token: Token, _action: Action, _target: Target, effects: &mut Effects) {
+        effects.complete(token, Completion::fail(ErrorKind::Other));
+    }
 
     /// The engine gave up on the operation: forget it and complete nothing. A late answer must not be given to another
     /// operation: match answers by id, or [`close`](Effects::close) the connection.
@@ -157,6 +162,10 @@ impl<A: Actor<Message = Bytes>> ActorClient<A> {
 impl<A: Actor<Message = Bytes> + Send> Client for ActorClient<A> {
     fn invoke(&mut self, now: Time, token: Token, request: &Request, target: Target, effects: &mut Effects) {
         self.step(now, Input::Invoke { token, request: *request, target }, effects);
+    }
+
+    fn administer(&mut self, now: Time, token: Token, action: Action, target: Target, effects: &mut Effects) {
+        self.step(now, Input::Administer { token, action, target }, effects);
     }
 
     fn abandon(&mut self, token: Token, effects: &mut Effects) {

@@ -8,6 +8,7 @@
 //! - [`Protocol`]: all participants of a specimen: how servers and clients come up, and what it [`Survives`].
 //! - [`bugs!`], [`Bug`]: its registry of planted bugs.
 //! - [`Oracle`]: an invariant over the servers, checked after every step in the simulated world.
+//! - [`consensus`]: the oracles that every protocol which decides is held to.
 //! - [`StateMachine`], [`Service`], [`kv`]: what consensus protocols replicate.
 //! - [`Wired`]: the same actor with messages as bytes, so that runtimes are compiled once and not once a protocol.
 //! - [`client`]: the contract between the load engine and whatever speaks to a system.
@@ -18,6 +19,7 @@ mod actor;
 mod bugs;
 pub mod client;
 pub mod codec;
+pub mod consensus;
 pub mod kv;
 mod out;
 mod protocol;

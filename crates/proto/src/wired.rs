@@ -40,6 +40,7 @@ impl<A: Actor> Actor for Wired<A> {
             Input::DiskFailed { error } => Input::DiskFailed { error },
             Input::BatchEnd => Input::BatchEnd,
             Input::Invoke { token, request, target } => Input::Invoke { token, request, target },
+            Input::Administer { token, action, target } => Input::Administer { token, action, target },
             Input::Abandon(token) => Input::Abandon(token),
         };
         self.actor.step(&mut Context { now: ctx.now, rng: ctx.rng, out: &mut self.out }, input);

@@ -28,8 +28,9 @@ use crate::journal::Journal;
 use crate::meter::Meter;
 use crate::monitor::View;
 use crate::online::{self, Finding, Standing, Violation};
+use crate::operator::{ADMIN, Operator, Planned};
 use crate::plan::{Check, Phases, Plan, TestbedKind};
-use crate::record::{LeaderRecord, NodeProblem, Usage};
+use crate::record::{AdminRecord, LeaderRecord, NodeProblem, Usage};
 use crate::stop::Stop;
 
 /// What to run and where to put it.
@@ -99,6 +100,7 @@ fn carry_out(plan: &mut Plan, guard: &Guard, stop: &Stop, journal: &mut Journal<
     let scene = Scene {
         system: &*plan.system,
         faults: &plan.faults,
+        admin: &plan.admin,
         profile: &plan.profile,
         phases: plan.phases,
         check: plan.check,
@@ -125,6 +127,7 @@ fn carry_out(plan: &mut Plan, guard: &Guard, stop: &Stop, journal: &mut Journal<
 struct Scene<'a> {
     system: &'a dyn System,
     faults: &'a [Injection],
+    admin: &'a [Planned],
     profile: &'a Profile,
     phases: Phases,
     check: Check,
@@ -147,6 +150,7 @@ enum Message {
     Tick(load::Tick),
     Leader(LeaderRecord),
     Fault(Told),
+    Admin(AdminRecord),
     Load(Box<StageReport>, Option<Usage>),
     FinalReads(u64, u64),
     Found(Finding),
@@ -157,7 +161,7 @@ enum Message {
 struct Cues {
     /// The load phase begins: faults count from here.
     begin: Sender<Instant>,
-    /// All faults are over and healed.
+    /// All faults are over and healed, and the operator is done.
     healed: Receiver<()>,
     tell: Sender<Message>,
 }
@@ -258,6 +262,7 @@ impl Scene<'_> {
                 Message::Leader(change) => journal.leader(&change)?,
                 Message::Fault(Told::Began(fault)) => journal.fault_began(&fault)?,
                 Message::Fault(Told::Ended(fault)) => journal.fault_ended(&fault)?,
+                Message::Admin(done) => journal.administered(&done)?,
                 Message::Load(report, usage) => {
                     journal.load_ended(&report);
                     journal.metrics.usage = usage;
@@ -315,8 +320,35 @@ impl Scene<'_> {
             stop: self.stop,
             over: &self.over,
         };
-        injector.run(self.faults, start, &mut |told| drop(tell.send(Message::Fault(told))));
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                let _alarm = Alarm(tell);
+                self.administer(start, tell);
+            });
+            injector.run(self.faults, start, &mut |told| drop(tell.send(Message::Fault(told))));
+        });
         let _ = healed.send(());
+    }
+
+    /// What the operator asks for, each at its time or when the one before is answered.
+    fn administer(&self, start: Instant, tell: &Sender<Message>) {
+        if self.admin.is_empty() || self.cluster.clients.enter().is_err() {
+            return;
+        }
+        let over = || self.stop.is_set() || self.over.load(Ordering::Relaxed);
+        let client = self.system.client(u32::MAX, &self.cluster.site);
+        let mut operator = Operator::new(client, self.system.endpoints(&self.cluster.site), self.epoch);
+        for planned in self.admin {
+            while Instant::now() < start + planned.at && !over() {
+                operator.idle();
+                std::thread::sleep(Duration::from_millis(10));
+            }
+            if over() {
+                return;
+            }
+            let done = operator.perform(planned.action, ADMIN, &over);
+            let _ = tell.send(Message::Admin(AdminRecord::of(&done)));
+        }
     }
 
     fn engine_options(&self, settings: &load::Settings, seed: Seed) -> EngineOptions {

@@ -75,6 +75,13 @@ pub enum Event {
         /// What proves that it bit; empty if nothing does.
         evidence: Vec<String>,
     },
+    /// An operator's action was answered, or will not be.
+    Admin {
+        /// Seconds since the epoch of the run.
+        at: f64,
+        /// What was asked and what came of it: `members n1 n2: ok after 0.12 s`.
+        action: String,
+    },
     /// A promise was broken, found while the load ran.
     Violation {
         /// When it was certain, in seconds since the epoch of the run.

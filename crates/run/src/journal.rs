@@ -11,7 +11,7 @@ use crate::event::{Event, Tick};
 use crate::folder::{Folder, Lines};
 use crate::online::Violation;
 use crate::plan::Plan;
-use crate::record::{FORMAT, FaultRecord, LeaderRecord, Metrics, RunRecord};
+use crate::record::{AdminRecord, FORMAT, FaultRecord, LeaderRecord, Metrics, RunRecord};
 
 /// The run's own record, written as it goes: a kill loses nothing that was told.
 pub struct Journal<'a> {
@@ -21,6 +21,7 @@ pub struct Journal<'a> {
     pub metrics: Metrics,
     events: Lines,
     faults: Lines,
+    admin: Option<Lines>,
     in_force: Vec<(u32, String)>,
     violations: usize,
     emit: &'a mut dyn FnMut(&Event),
@@ -63,8 +64,9 @@ impl<'a> Journal<'a> {
         let (events, faults) = (folder.append("events.jsonl")?, folder.append("faults.jsonl")?);
         let metrics = Metrics::default();
         let (in_force, violations, epoch) = (Vec::new(), 0, Instant::now());
+        let admin = if plan.admin.is_empty() { None } else { Some(folder.append("admin.jsonl")?) };
         let virtual_now = None;
-        Ok(Journal { folder, record, metrics, events, faults, in_force, violations, emit, epoch, virtual_now })
+        Ok(Journal { folder, record, metrics, events, faults, admin, in_force, violations, emit, epoch, virtual_now })
     }
 
     /// The run folder.
@@ -212,6 +214,15 @@ impl<'a> Journal<'a> {
         let evidence = if fault.proven { fault.evidence.clone() } else { Vec::new() };
         let at = Time(fault.end_ns).seconds();
         self.tell(Event::FaultEnded { at, id: fault.id, fault: described(fault), evidence })
+    }
+
+    /// An operator's action was answered.
+    pub fn administered(&mut self, done: &AdminRecord) -> Result<(), RunError> {
+        if let Some(admin) = &mut self.admin {
+            admin.push(done)?;
+        }
+        let at = self.now().seconds();
+        self.tell(Event::Admin { at, action: done.told() })
     }
 
     /// Writes an event down and shows it.

@@ -11,7 +11,7 @@ use report::{Command, Fact, Results, Severity, Verdict};
 
 use crate::error::RunError;
 use crate::folder::Folder;
-use crate::record::{FaultRecord, LeaderRecord, Metrics, RunRecord, Usage};
+use crate::record::{AdminRecord, FaultRecord, LeaderRecord, Metrics, RunRecord, Usage};
 
 /// Judges a run folder and writes `results.json`, `report.html` and `junit.xml` into it.
 ///
@@ -41,6 +41,7 @@ struct Case {
     objectives: Vec<measure::Objective>,
     history: History,
     faults: Vec<FaultRecord>,
+    admin: Vec<AdminRecord>,
     /// Missing if the run was killed.
     metrics: Option<Metrics>,
 }
@@ -54,8 +55,9 @@ impl Case {
         let objectives = crate::plan::read(&source)?.objectives;
         let history = History::open(folder.path()).map_err(history_error)?;
         let faults = folder.read_lines("faults.jsonl");
+        let admin = folder.read_lines("admin.jsonl");
         let metrics = folder.read_json("metrics.json");
-        Ok(Case { folder: folder.clone(), record, plan_text, objectives, history, faults, metrics })
+        Ok(Case { folder: folder.clone(), record, plan_text, objectives, history, faults, admin, metrics })
     }
 
     fn results(&self) -> Results {
@@ -85,6 +87,8 @@ impl Case {
                 "a violation ended the run that the check of the whole history does not find (a bug in assize)";
             results.reasons.push(reason.into());
         }
+        let undone = self.admin.iter().filter(|done| done.outcome != "ok");
+        results.reasons.extend(undone.map(|done| format!("the operator asked for {}", done.told())));
         results.conclude();
         results
     }
@@ -171,6 +175,7 @@ impl Case {
             Command::new("look at the history", format!("assize export {folder} --format edn")),
         ];
         let mut notes = record.notes.clone();
+        notes.extend(self.admin.iter().map(|done| format!("the operator asked for {}", done.told())));
         let (asked, answered) = metrics.final_reads;
         if answered < asked {
             notes.push(format!("{} of {asked} final reads got no answer", asked - answered));

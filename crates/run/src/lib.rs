@@ -23,6 +23,7 @@ mod machine;
 mod meter;
 mod monitor;
 mod online;
+mod operator;
 mod owner;
 pub mod plan;
 pub mod plans;

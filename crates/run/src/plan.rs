@@ -10,6 +10,7 @@ use plan::{Diagnostics, Document, Rate, Share, Table};
 use system::System;
 use workload::{Generator, Profile, Workload};
 
+use crate::operator::Planned;
 use crate::simulated::{self, Surroundings};
 
 /// A plan that can be run.
@@ -34,6 +35,8 @@ pub struct Plan {
     pub profile: Profile,
     /// What goes wrong, from the start of the load phase.
     pub faults: Vec<Injection>,
+    /// What an operator asks for meanwhile, from the start of the load phase.
+    pub admin: Vec<Planned>,
     /// How long each phase is.
     pub phases: Phases,
     /// How it is checked while it goes on.
@@ -137,6 +140,7 @@ struct Parts {
     generator: Box<dyn Generator>,
     profile: Profile,
     faults: Vec<Injection>,
+    admin: Vec<Planned>,
     phases: Phases,
     check: Check,
     objectives: Vec<Objective>,
@@ -164,6 +168,7 @@ impl Parts {
         let nodes = system.as_ref().map_or(1, |system| system.nodes());
         let faults =
             fault::Schedule::from_plan(&root.section("faults"), seed.derive("faults"), phases.load, nodes).injections;
+        let admin = Planned::from_plan(&root.section("admin"), phases.load, nodes);
         let check = Check::from_plan(&root.section("check"));
         let objectives = objectives(&root.section("objectives"));
         let (system, (workload, generator)) = (system?, generator?);
@@ -180,6 +185,7 @@ impl Parts {
             generator,
             profile: profile?,
             faults,
+            admin,
             phases,
             check,
             objectives,
@@ -198,6 +204,7 @@ impl Parts {
             generator,
             profile,
             faults,
+            admin,
             phases,
             check,
             objectives,
@@ -213,6 +220,7 @@ impl Parts {
             generator,
             profile,
             faults,
+            admin,
             phases,
             check,
             objectives,
@@ -347,6 +355,20 @@ const SECTIONS: &[Section] = &[
             field("latency", "range of durations", "`\"50us..500us\"`", "how long a message takes"),
             field("loss", "share", "`\"0%\"`", "the share of messages that are lost"),
             field("sync", "range of durations", "`\"200us..2ms\"`", "how long a disk takes to make writes durable"),
+        ],
+    },
+    Section {
+        when: None,
+        path: "admin.at",
+        about: "What an operator asks for while the load runs, beside the faults: one table `[[admin.at]]` an action. An action that does not end `ok` makes the verdict `unknown`.",
+        fields: &[
+            field("at", "duration", "required", "when, from the start of the load phase"),
+            field(
+                "do",
+                "`members n1 n2 n3`, `transfer n2` or `compact`",
+                "required",
+                "what: other members, another leader, a snapshot now",
+            ),
         ],
     },
     Section {

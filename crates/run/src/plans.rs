@@ -25,6 +25,7 @@ built_in! {
     "raft-kv-stale-read"
     "raft-kv-lost-write"
     "raft-kv-forgets"
+    "raft-kv-members"
     "paxos-register"
     "etcd"
     "etcd-pause"

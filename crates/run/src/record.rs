@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use base::Time;
+use history::AdminOperation;
 use measure::Histogram;
 use serde::{Deserialize, Serialize};
 
@@ -71,6 +73,46 @@ pub struct FaultRecord {
     pub evidence: Vec<String>,
     /// Whether that proves that it bit.
     pub proven: bool,
+}
+
+/// A line of `admin.jsonl`: one action of an operator.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct AdminRecord {
+    /// What was asked: `members n1 n2 n3`.
+    pub action: String,
+    /// When, in nanoseconds of the run.
+    pub sent_ns: u64,
+    /// When it was answered; `None` for `info`.
+    pub done_ns: Option<u64>,
+    /// `ok`, `fail` or `info`.
+    pub outcome: String,
+    /// Why it is not `ok`.
+    pub error: String,
+}
+
+impl AdminRecord {
+    /// The record of an action.
+    pub fn of(operation: &AdminOperation) -> Self {
+        let AdminOperation { action, sent, done, completion } = operation;
+        AdminRecord {
+            action: action.to_string(),
+            sent_ns: sent.nanos(),
+            done_ns: Some(done.nanos()).filter(|_| *done != Time::MAX),
+            outcome: completion.outcome.to_string(),
+            error: completion.error.to_string(),
+        }
+    }
+
+    /// In words: `members n1 n2: ok after 0.12 s`.
+    pub fn told(&self) -> String {
+        match self.done_ns {
+            Some(done) if self.outcome == "ok" => {
+                let took = (done - self.sent_ns) as f64 / 1e9;
+                format!("{}: ok after {took:.2} s", self.action)
+            }
+            _ => format!("{}: {} ({})", self.action, self.outcome, self.error),
+        }
+    }
 }
 
 /// A change of leader as a client of the cluster saw it.

@@ -10,7 +10,7 @@ use std::time::Duration;
 use base::units::show_duration;
 use base::{NodeId, ProcessId, Time};
 use fault::{Change, InForce, Injection, Selector};
-use history::{Claim, ClockDomain, Completion, ErrorKind, Outcome, Phase, Recorder, Request, Slot};
+use history::{AdminOperation, Claim, ClockDomain, Completion, ErrorKind, Outcome, Phase, Recorder, Request, Slot};
 use load::{Ask, Asker, Counts, Limit, Source, TICK, What, Work};
 use measure::Histogram;
 use plan::{DurationRange, Table};
@@ -21,8 +21,9 @@ use workload::Generator;
 use crate::error::RunError;
 use crate::faults::{Moment, elections_since, moments, opened};
 use crate::journal::Journal;
+use crate::operator::{ADMIN, Planned};
 use crate::plan::Plan;
-use crate::record::{FaultRecord, LeaderRecord, NodeProblem};
+use crate::record::{AdminRecord, FaultRecord, LeaderRecord, NodeProblem};
 use crate::stop::Stop;
 
 /// The name of this testbed.
@@ -116,6 +117,7 @@ pub fn carry_out(plan: &mut Plan, stop: &Stop, journal: &mut Journal<'_>) -> Res
     let clock = ClockDomain { name: NAME.into(), ..ClockDomain::default() };
     let recorder = Recorder::create(&journal.folder().file("history"), 0, &clock)?;
     let processes = (0..plan.client.processes).map(|_| Process { client: world.add_client(), turn: 0 }).collect();
+    let operator = Operator { client: world.add_client(), left: VecDeque::new(), open: None };
     let (next_look, next_tick) = (Time::ZERO, Time::ZERO + TICK);
     let mut scene = Scene {
         world,
@@ -126,6 +128,7 @@ pub fn carry_out(plan: &mut Plan, stop: &Stop, journal: &mut Journal<'_>) -> Res
         under_way: BTreeMap::new(),
         next_index: 0,
         faults: Faults::default(),
+        operator,
         leader: None,
         next_look,
         next_tick,
@@ -148,10 +151,19 @@ struct Scene<'a> {
     /// Index of the next operation of the workload.
     next_index: u64,
     faults: Faults,
+    operator: Operator,
     leader: Option<(NodeId, u64)>,
     next_look: Time,
     next_tick: Time,
     window: Window,
+}
+
+/// Asks for what the plan's `[[admin.at]]` says, each at its time or when the one before is answered.
+struct Operator {
+    client: u32,
+    left: VecDeque<Planned>,
+    /// What is asked, since when; again if it certainly did not happen.
+    open: Option<(Planned, Time)>,
 }
 
 struct Process {
@@ -216,11 +228,12 @@ impl Scene<'_> {
         }
         self.faults.start = self.world.now();
         self.faults.moments = moments(&self.plan.faults).into();
+        self.operator.left = self.plan.admin.clone().into();
         journal.set_now(self.world.now());
         journal.load_began(self.world.now())?;
         self.load(Phase::Load, phases.load, journal)?;
         journal.metrics.gauges = self.gauges();
-        while !self.faults.moments.is_empty() {
+        while !self.faults.moments.is_empty() || !self.operator.left.is_empty() || self.operator.open.is_some() {
             self.idle(LOOK, journal)?;
         }
         if phases.final_reads {
@@ -244,7 +257,9 @@ impl Scene<'_> {
     fn wait_ready(&mut self, journal: &mut Journal<'_>) -> Result<(), RunError> {
         let nodes = self.plan.system.nodes();
         let limit = self.world.now() + START_LIMIT;
-        let serves = |world: &World, node| world.observe(node).is_some_and(|seen| seen.epoch > 0);
+        // One that is no member has nothing to wait for.
+        let spare = |seen: &proto::Observation| seen.gauges.contains(&("member", 0));
+        let serves = |world: &World, node| world.observe(node).is_some_and(|seen| seen.epoch > 0 || spare(&seen));
         while let Some(node) = NodeId::all(nodes).find(|node| !serves(&self.world, *node)) {
             if self.world.now() >= limit {
                 let why = self.world.halted(node).unwrap_or("it knows of no leader");
@@ -449,10 +464,34 @@ impl Scene<'_> {
         if now >= self.next_look {
             self.next_look = now + LOOK;
             self.watch_leader(journal)?;
+            self.administer(now, journal)?;
         }
         while self.faults.next() <= now {
             let Some(Moment { begins, injection, .. }) = self.faults.moments.pop_front() else { break };
             if begins { self.begin(injection, journal)? } else { self.finish(injection.id, journal)? }
+        }
+        Ok(())
+    }
+
+    fn administer(&mut self, now: Time, journal: &mut Journal<'_>) -> Result<(), RunError> {
+        if self.world.is_waiting(self.operator.client) {
+            return Ok(());
+        }
+        if let Some((planned, since)) = self.operator.open {
+            let done = self.world.admin_history().pop().filter(|done| done.action == planned.action);
+            let Some(done) = done else { return Ok(()) };
+            if done.completion.outcome != Outcome::Fail || now.since(since) >= ADMIN {
+                self.operator.open = None;
+                let whole = AdminOperation { sent: since, ..done };
+                journal.administered(&AdminRecord::of(&whole))?;
+            } else {
+                self.world.administer(self.operator.client, planned.action, Target::Leader);
+            }
+        } else if self.operator.left.front().is_some_and(|planned| self.faults.start + planned.at <= now)
+            && let Some(planned) = self.operator.left.pop_front()
+        {
+            self.operator.open = Some((planned, now));
+            self.world.administer(self.operator.client, planned.action, Target::Leader);
         }
         Ok(())
     }

@@ -4,11 +4,19 @@ use std::collections::VecDeque;
 use std::time::Duration;
 
 use base::{NodeId, ProcessId, Time};
-use history::{Completion, ErrorKind, Operation, Outcome, Phase, Request};
+use history::{Action, AdminOperation, Completion, ErrorKind, NIL, Operation, Outcome, Phase, Request};
 use proto::{Target, Token};
 
 /// Where driven clients get their next operation from: a function of its index. `None` ends the load.
 pub(crate) type Source = Box<dyn FnMut(u64) -> Option<(Request, Target)>>;
+
+/// A client that asks for what operators ask for.
+struct Operator {
+    client: u32,
+    think: (Duration, Duration),
+    /// What it asks for, the last first.
+    actions: Vec<(Action, Target)>,
+}
 
 #[derive(Default)]
 pub(crate) struct Operations {
@@ -21,11 +29,14 @@ pub(crate) struct Operations {
     ended: Option<VecDeque<Token>>,
     think: (Duration, Duration),
     phase: Phase,
+    operators: Vec<Operator>,
 }
 
 struct Entry {
     operation: Operation,
     target: Target,
+    /// What an operator asked; the request means nothing then.
+    action: Option<Action>,
     client: u32,
     open: bool,
 }
@@ -59,6 +70,15 @@ impl Operations {
 
     /// Writes an operation down before it is asked.
     pub(crate) fn claim(&mut self, client: u32, request: Request, target: Target, now: Time) -> Token {
+        self.claim_any(client, request, None, target, now)
+    }
+
+    /// Writes an operator's action down before it is asked.
+    pub(crate) fn claim_action(&mut self, client: u32, action: Action, target: Target, now: Time) -> Token {
+        self.claim_any(client, Request::read(0), Some(action), target, now)
+    }
+
+    fn claim_any(&mut self, client: u32, request: Request, action: Option<Action>, target: Target, now: Time) -> Token {
         let token = Token(self.all.len() as u32);
         let node = match target {
             Target::Node(node) | Target::Only(node) => node,
@@ -77,7 +97,7 @@ impl Operations {
             completion,
             phase,
         };
-        self.all.push(Entry { operation, target, client, open: true });
+        self.all.push(Entry { operation, target, action, client, open: true });
         token
     }
 
@@ -149,13 +169,38 @@ impl Operations {
         self.phase = phase;
     }
 
+    /// What an operator asked for, if the operation is one of an operator.
+    pub(crate) fn action(&self, token: Token) -> Option<Action> {
+        self.all.get(token.0 as usize)?.action
+    }
+
+    /// Lets a further client ask for these actions, one after another.
+    pub(crate) fn operate(&mut self, client: u32, think: (Duration, Duration), mut actions: Vec<(Action, Target)>) {
+        actions.reverse();
+        self.operators.push(Operator { client, think, actions });
+    }
+
+    /// The next action, if this client is an operator.
+    pub(crate) fn next_action(&mut self, client: u32) -> Option<(Action, Target)> {
+        self.operators.iter_mut().find(|operator| operator.client == client)?.actions.pop()
+    }
+
+    /// Whether this client is an operator.
+    pub(crate) fn is_operator(&self, client: u32) -> bool {
+        self.operators.iter().any(|operator| operator.client == client)
+    }
+
     /// No driven client asks anything more.
     pub(crate) fn stop(&mut self) {
         self.source = None;
+        self.operators.clear();
     }
 
     /// How long a client thinks before its next operation, if it is driven.
     pub(crate) fn think(&self, client: u32) -> Option<(Duration, Duration)> {
+        if let Some(operator) = self.operators.iter().find(|operator| operator.client == client) {
+            return Some(operator.think);
+        }
         (self.source.is_some() && self.clients[client as usize].driven).then_some(self.think)
     }
 
@@ -174,7 +219,16 @@ impl Operations {
 
     /// All operations in order of invocation; those under way are `info`.
     pub(crate) fn history(&self) -> Vec<Operation> {
-        self.all.iter().map(|entry| entry.operation).collect()
+        self.all.iter().filter(|entry| entry.action.is_none()).map(|entry| entry.operation).collect()
+    }
+
+    /// All actions of operators, likewise.
+    pub(crate) fn admin_history(&self) -> Vec<AdminOperation> {
+        let told = |entry: &Entry| {
+            let Operation { sent, done, completion, .. } = entry.operation;
+            Some(AdminOperation { action: entry.action?, sent, done, completion })
+        };
+        self.all.iter().filter_map(told).collect()
     }
 
     pub(crate) fn get(&self, token: Token) -> Option<Operation> {
@@ -182,16 +236,17 @@ impl Operations {
     }
 
     pub(crate) fn told_invocation(&self, token: Token) -> String {
-        let Entry { operation, client, .. } = &self.all[token.0 as usize];
-        format!("c{} asks {}", client + 1, told_request(&operation.request))
+        let entry = &self.all[token.0 as usize];
+        format!("c{} asks {}", entry.client + 1, told(entry))
     }
 
     pub(crate) fn told_completion(&self, token: Token) -> String {
-        let Entry { operation, client, .. } = &self.all[token.0 as usize];
-        let request = told_request(&operation.request);
+        let entry = &self.all[token.0 as usize];
+        let (Entry { operation, client, .. }, request) = (entry, told(entry));
         let Completion { outcome, result, error } = operation.completion;
         match (outcome, operation.request.function) {
-            (Outcome::Ok, history::Function::Read) if result == history::NIL => {
+            (Outcome::Ok, _) if entry.action.is_some() => format!("c{} ok {request}", client + 1),
+            (Outcome::Ok, history::Function::Read) if result == NIL => {
                 format!("c{} ok {request} → nothing", client + 1)
             }
             (Outcome::Ok, history::Function::Read) => format!("c{} ok {request} → {result}", client + 1),
@@ -204,6 +259,10 @@ impl Operations {
         self.processes += 1;
         ProcessId(self.processes - 1)
     }
+}
+
+fn told(entry: &Entry) -> String {
+    entry.action.map_or_else(|| told_request(&entry.operation.request), |action| action.to_string())
 }
 
 pub(crate) fn told_request(request: &Request) -> String {

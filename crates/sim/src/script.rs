@@ -24,6 +24,7 @@
 //! | `run until leader`, `run until leader n2`, `run until idle` | lets time pass until a server leads, or no operation is under way; at most 10 s |
 //! | `read x`, `read n1 x`, `read only n1 x` | a client asks whoever leads, `n1` first, or `n1` alone. Each operation has an idle client or a new one |
 //! | `write [n1] x 5`, `cas [n1] x 5 6` | the same for writing 5, and for writing 6 if there is 5 |
+//! | `members n1 n2 n4`, `transfer n2`, `compact n1` | an operator asks for these members, this leader, or a snapshot of `n1` now |
 //! | `crash n1`, `restart n1`, `pause n1`, `resume n1` | what happens to servers; several may be named |
 //! | `wipe n1`, `replace n1` | a server loses power and its disk everything; another machine with an empty disk takes its place and boots |
 //! | `slow-disk n1 10`, `fail-disk n1`, `fill-disk n1`, `free-disk n1` | syncs take ten times as long (1: as usual); the next sync fails; there is no room, or room again |
@@ -47,7 +48,7 @@ use std::time::Duration;
 use base::units::{parse_duration, parse_share};
 use base::{NodeId, Seed};
 use fault::LinkRule;
-use history::Request;
+use history::{Action, Request};
 use proto::{Address, Parameters, Target};
 
 use crate::act::Act;
@@ -169,6 +170,7 @@ impl Player<'_> {
             "show" => self.show(&words)?,
             "run" => self.run(&words)?,
             "read" | "write" | "cas" => self.invoke(verb, &words)?,
+            "members" | "transfer" | "compact" => self.administer(verb, &words)?,
             "crash" | "restart" | "pause" | "resume" | "wipe" | "replace" | "fail-disk" | "fill-disk" | "free-disk" => {
                 self.befall(verb, &words)?
             }
@@ -289,15 +291,33 @@ impl Player<'_> {
             ("cas", [key, from, to]) => Request::cas(self.key(key), number(from)?, number(to)?),
             _ => return Err("write it like `read n1 x`, `write x 5` or `cas x 5 6`".into()),
         };
+        let client = self.idle_client()?;
+        self.world()?.invoke(client, request, target);
+        Ok(())
+    }
+
+    fn administer(&mut self, verb: &str, words: &[&str]) -> Result<(), String> {
+        let nodes = words.iter().map(|word| self.node(word)).collect::<Result<Vec<_>, _>>()?;
+        let (action, target) = match (verb, &nodes[..]) {
+            ("members", [_, ..]) => (Action::Members(nodes.into_iter().collect()), Target::Leader),
+            ("transfer", [node]) => (Action::Transfer(*node), Target::Leader),
+            ("compact", [node]) => (Action::Compact, Target::Only(*node)),
+            _ => return Err("write it like `members n1 n2`, `transfer n2` or `compact n1`".into()),
+        };
+        let client = self.idle_client()?;
+        self.world()?.administer(client, action, target);
+        Ok(())
+    }
+
+    fn idle_client(&mut self) -> Result<u32, String> {
         let clients = self.clients;
         let world = self.world()?;
         let client = match (0..clients).find(|client| !world.is_waiting(*client)) {
             Some(idle) => idle,
             None => world.add_client(),
         };
-        world.invoke(client, request, target);
         self.clients = clients.max(client + 1);
-        Ok(())
+        Ok(client)
     }
 
     fn target<'w>(&mut self, words: &'w [&'w str]) -> Result<(Target, &'w [&'w str]), String> {

@@ -127,7 +127,10 @@ impl<P: Protocol> Troupe<P> {
             Cue::DiskFailed(error) => Input::DiskFailed { error: error.into() },
             Cue::Invoke(token) => {
                 let (request, target) = core.operations.asked(token);
-                Input::Invoke { token, request, target }
+                match core.operations.action(token) {
+                    Some(action) => Input::Administer { token, action, target },
+                    None => Input::Invoke { token, request, target },
+                }
             }
             Cue::Abandon(token) => Input::Abandon(token),
         }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use base::{NodeId, Time};
 use fault::{Change, LinkRule};
-use history::{Completion, ErrorKind, Operation, Phase, Request};
+use history::{Action, AdminOperation, Completion, ErrorKind, Operation, Phase, Request};
 use proto::{Address, Observation, Protocol, Target, Token};
 
 use crate::act::Act;
@@ -14,6 +14,9 @@ use crate::event::{Event, Who};
 use crate::steps::{Log, Step};
 use crate::trace::{Line, Transcript};
 use crate::troupe::{Cast, Cue, Troupe};
+
+/// An operator's action may take so many times as long as an operation: servers have to catch up.
+const PATIENCE_OF_OPERATORS: u32 = 4;
 
 /// A whole cluster in one thread, in virtual time. The same seed gives the same run, byte for byte.
 ///
@@ -283,6 +286,30 @@ impl World {
         Some(token)
     }
 
+    /// Asks a client to do what an operator asks for. `None` if it has something under way, or there is no such client.
+    pub fn administer(&mut self, client: u32, action: Action, target: Target) -> Option<Token> {
+        let who = Who::at(Address::Client(client), self.core.servers);
+        if who.index() >= self.core.people.len() || self.core.operations.is_open(client) {
+            return None;
+        }
+        let token = self.core.operations.claim_action(client, action, target, self.core.now);
+        if self.core.trace.tells(Transcript::Story) {
+            let text = self.core.operations.told_invocation(token);
+            self.tell(text);
+        }
+        let deadline = self.core.now + self.core.options.operation_timeout * PATIENCE_OF_OPERATORS;
+        self.core.queue.push(deadline, Event::Deadline { operation: token.0 });
+        self.cast.step(&mut self.core, who, Cue::Invoke(token), false);
+        Some(token)
+    }
+
+    /// Lets a client of its own, beside others, ask for these actions, one after another, with a pause before each.
+    pub fn operate(&mut self, pause: (Duration, Duration), actions: Vec<(Action, Target)>) {
+        let client = self.add_client();
+        self.core.operations.operate(client, pause, actions);
+        self.core.queue.push(self.core.now + pause.0, Event::Think { client });
+    }
+
     /// Whether a client has an operation under way.
     pub fn is_waiting(&self, client: u32) -> bool {
         self.core.operations.is_open(client)
@@ -339,6 +366,11 @@ impl World {
     /// All operations so far, in order of invocation. Those under way are `info`.
     pub fn history(&self) -> Vec<Operation> {
         self.core.operations.history()
+    }
+
+    /// All that operators asked for so far, in order of invocation.
+    pub fn admin_history(&self) -> Vec<AdminOperation> {
+        self.core.operations.admin_history()
     }
 
     // What happened.
@@ -595,7 +627,11 @@ impl World {
     }
 
     fn think(&mut self, client: u32) {
-        if let Some((request, target)) = self.core.operations.next_request() {
+        if self.core.operations.is_operator(client) {
+            if let Some((action, target)) = self.core.operations.next_action(client) {
+                self.administer(client, action, target);
+            }
+        } else if let Some((request, target)) = self.core.operations.next_request() {
             self.invoke(client, request, target);
         }
     }

@@ -7,12 +7,12 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use base::{Bytes, NodeId, Rng, Seed};
-use history::{History, Operation};
+use base::{Bytes, NodeId, NodeSet, Rng, Seed};
+use history::{Action, History, Operation};
 use plan::reference::{Field, field};
 use plan::{Plain, Table};
 use proto::client::{ActorClient, Client};
-use proto::{Actor, Bug, Context, Parameters, Protocol, Recovered, Wired};
+use proto::{Actor, Bug, Context, Parameters, Protocol, Recovered, Target, Wired};
 use testbed::{NodeSpec, PortSpec};
 
 use crate::contract::{CLIENT_PORT, Deployment, Observed, Site, System, node_spec};
@@ -37,6 +37,7 @@ pub struct SpecimenInfo {
     world: fn(&Parameters, usize, sim::Options) -> Result<sim::World, String>,
     cluster: fn(&Parameters, sim::exhaust::Scope) -> Result<sim::exhaust::Cluster, String>,
     knobs: fn(&mut Rng, usize) -> Parameters,
+    actions: fn(&mut Rng, usize, usize) -> Vec<(Action, Target)>,
 }
 
 /// Every protocol that can be served.
@@ -53,6 +54,7 @@ pub const SPECIMENS: &[SpecimenInfo] = &[
         },
         cluster: |parameters, scope| sim::exhaust::Cluster::new(raft::RaftKv::parse(parameters, scope.servers)?, scope),
         knobs: raft_knobs,
+        actions: raft_actions,
     },
     SpecimenInfo {
         name: "paxos-register",
@@ -68,6 +70,7 @@ pub const SPECIMENS: &[SpecimenInfo] = &[
             sim::exhaust::Cluster::new(paxos::PaxosRegister::parse(parameters, scope.servers)?, scope)
         },
         knobs: paxos_knobs,
+        actions: |_, _, _| Vec::new(),
     },
 ];
 
@@ -85,6 +88,21 @@ const RAFT_PARAMETERS: &[Field] = &[
     field("uncommitted", "number", "`16384`", "a leader with so many uncommitted entries refuses more"),
     field("uncommitted_bytes", "size", "`\"16MiB\"`", "the same in bytes"),
     field("reads", "number", "`16384`", "a replica with so many unanswered reads refuses more"),
+    field(
+        "members",
+        "number",
+        "all nodes",
+        "so many of the nodes, from the first, are members at the start; the others wait to be made members",
+    ),
+    field("snapshot_entries", "number", "`65536`", "after so many applied entries a snapshot is taken"),
+    field("snapshot_keep", "number", "`4096`", "so many entries that a snapshot has stay in the log"),
+    field("chunk_bytes", "size", "`\"256KiB\"`", "bytes of a snapshot in one message"),
+    field(
+        "lease_drift",
+        "share",
+        "none",
+        "leaders answer reads in trust of a lease, if no clock runs faster than another by more than this",
+    ),
     field("patience", "duration", "`\"800ms\"`", "how long a client looks for a leader"),
     field("bug", "the name of a planted bug", "none", "a bug to plant, to see it found (`assize list systems`)"),
 ];
@@ -99,13 +117,43 @@ const PAXOS_PARAMETERS: &[Field] = &[
     field("bug", "the name of a planted bug", "none", "a bug to plant, to see it found (`assize list systems`)"),
 ];
 
-/// Timeouts that tie, and an entry a message: what the defaults make rare.
-fn raft_knobs(rng: &mut Rng, _nodes: usize) -> Parameters {
+/// Timeouts that tie, an entry a message, snapshots all the time, spare servers, leases: what the defaults make rare.
+fn raft_knobs(rng: &mut Rng, nodes: usize) -> Parameters {
     let timeouts =
         [("100ms..200ms", "30ms"), ("100ms..120ms", "30ms"), ("100ms..104ms", "30ms"), ("200ms..400ms", "20ms")];
     let (election, heartbeat) = timeouts[rng.below(4) as usize];
     let append = if rng.chance(0.3) { "1B" } else { "256KiB" };
-    knobs(&[("election_timeout", election), ("heartbeat", heartbeat), ("append_bytes", append)])
+    let mut chosen = knobs(&[("election_timeout", election), ("heartbeat", heartbeat), ("append_bytes", append)]);
+    if rng.chance(0.5) {
+        let (entries, keep) = [("3", "0"), ("10", "0"), ("10", "5"), ("100", "20")][rng.below(4) as usize];
+        let chunk = if rng.chance(0.3) { "16B" } else { "256KiB" };
+        chosen.extend(knobs(&[("snapshot_entries", entries), ("snapshot_keep", keep), ("chunk_bytes", chunk)]));
+    }
+    if rng.chance(0.2) {
+        chosen.extend(knobs(&[("members", &rng.within(nodes as u64 / 2 + 1..=nodes as u64).to_string())]));
+    }
+    if rng.chance(0.2) {
+        chosen.extend(knobs(&[("lease_drift", "10%")]));
+    }
+    chosen
+}
+
+/// Other members (of two or more, so that one which is down for a while is not all of a majority), other leaders, snapshots.
+fn raft_actions(rng: &mut Rng, nodes: usize, most: usize) -> Vec<(Action, Target)> {
+    let node = |rng: &mut Rng| NodeId(rng.below(nodes as u64) as u16);
+    let mut action = |_| match rng.below(10) {
+        0..=5 => {
+            let size = rng.within(2.min(nodes as u64)..=nodes as u64) as usize;
+            let mut members = NodeSet::EMPTY;
+            while members.count() < size {
+                members.insert(node(rng));
+            }
+            (Action::Members(members), Target::Leader)
+        }
+        6..=8 => (Action::Transfer(node(rng)), Target::Leader),
+        _ => (Action::Compact, Target::Only(node(rng))),
+    };
+    (0..most).map(&mut action).collect()
 }
 
 /// Quorums of unequal size, and more or less patience with rivals.
@@ -167,6 +215,10 @@ impl sim::explore::Specimen for SpecimenInfo {
 
     fn knobs(&self, rng: &mut Rng, nodes: usize) -> Parameters {
         (self.knobs)(rng, nodes)
+    }
+
+    fn actions(&self, rng: &mut Rng, nodes: usize, most: usize) -> Vec<(Action, Target)> {
+        (self.actions)(rng, nodes, most)
     }
 
     fn judge(&self, operations: &[Operation]) -> Option<(String, String)> {
@@ -257,7 +309,9 @@ impl System for Specimen {
     fn ready(&self, node: NodeId, site: &Site) -> Result<(), String> {
         // A node is ready when it knows of a leader; one that leads, or follows in a term with one, has an epoch.
         let seen = self.observe(node, site).ok_or_else(|| format!("{node} does not answer"))?;
-        if seen.epoch > 0 { Ok(()) } else { Err(format!("{node} knows of no leader yet")) }
+        // One that is no member has nothing to wait for.
+        let spare = seen.gauges.iter().any(|(name, value)| name == "member" && *value == 0);
+        if seen.epoch > 0 || spare { Ok(()) } else { Err(format!("{node} knows of no leader yet")) }
     }
 
     fn observe(&self, node: NodeId, site: &Site) -> Option<Observed> {

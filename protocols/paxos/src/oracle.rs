@@ -1,118 +1,58 @@
-//! What must hold of all servers at every step, checked incrementally: the contract of consensus for every instance, and what Paxos
-//! itself promises.
+//! What must hold of all servers at every step, checked incrementally: the contract of consensus, as for every protocol, and what
+//! Paxos itself promises.
 //!
 //! Each looks only at the events of the server's last step.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use base::{NodeId, Time};
 use proto::Oracle;
+use proto::consensus::{self, Decides, Instance};
 
 use crate::ballot::Ballot;
 use crate::server::{Event, Server};
 
 /// One of each, for a world of `nodes` servers.
 pub fn all(nodes: usize) -> Vec<Box<dyn Oracle<Server>>> {
-    vec![
-        Box::new(Agreement::default()),
-        Box::new(Validity::default()),
-        Box::new(Integrity(vec![BTreeSet::new(); nodes])),
+    let mut all = consensus::oracles(nodes);
+    let own: [Box<dyn Oracle<Server>>; 3] = [
         Box::new(OneValueABallot::default()),
         Box::new(PromiseMonotone(vec![BTreeMap::new(); nodes])),
         Box::new(AcceptedWithinPromise),
-    ]
+    ];
+    all.extend(own);
+    all
 }
 
-/// Key and version.
-type Instance = (u32, u64);
-
-fn show((key, version): Instance) -> String {
-    format!("version {version} of key {key}")
-}
-
-/// No two servers learn different values of an instance, ever.
-#[derive(Clone, Debug, Default, Hash)]
-struct Agreement {
-    decided: BTreeMap<Instance, (u64, NodeId)>,
-}
-
-impl Oracle<Server> for Agreement {
-    proto::fork_by_clone!(Server);
-
-    fn name(&self) -> &'static str {
-        "agreement"
-    }
-
-    fn after_step(&mut self, _at: Time, node: NodeId, server: &Server) -> Result<(), String> {
-        for event in server.events() {
-            let Event::Decided { instance, value } = event else { continue };
-            let (first, by) = *self.decided.entry(*instance).or_insert((*value, node));
-            if first != *value {
-                return Err(format!("{by} and {node} learned different values of {}", show(*instance)));
+/// A version of a key is decided once.
+impl Decides for Server {
+    fn proposed(&self, _cursor: u64, tell: &mut dyn FnMut(Instance, u64)) -> u64 {
+        for event in self.events() {
+            if let Event::Proposed { instance: (key, version), value, .. } = event {
+                tell((u64::from(*key), *version), *value);
             }
         }
-        Ok(())
-    }
-}
-
-/// What is learned was proposed for that instance.
-#[derive(Clone, Debug, Default, Hash)]
-struct Validity {
-    proposed: BTreeSet<(Instance, u64)>,
-}
-
-impl Oracle<Server> for Validity {
-    proto::fork_by_clone!(Server);
-
-    fn name(&self) -> &'static str {
-        "validity"
+        0
     }
 
-    fn after_step(&mut self, _at: Time, node: NodeId, server: &Server) -> Result<(), String> {
-        for event in server.events() {
-            match event {
-                Event::Proposed { instance, value, .. } => _ = self.proposed.insert((*instance, *value)),
-                Event::Decided { instance, value } if !self.proposed.contains(&(*instance, *value)) => {
-                    return Err(format!("{node} learned a value of {} that nobody proposed", show(*instance)));
-                }
-                _ => {}
+    fn decided(&self, _cursor: u64, tell: &mut dyn FnMut(Instance, u64)) -> u64 {
+        for event in self.events() {
+            if let Event::Decided { instance: (key, version), value } = event {
+                tell((u64::from(*key), *version), *value);
             }
         }
-        Ok(())
-    }
-}
-
-/// Within a life, a server learns an instance at most once.
-#[derive(Clone, Debug, Hash)]
-struct Integrity(Vec<BTreeSet<Instance>>);
-
-impl Oracle<Server> for Integrity {
-    proto::fork_by_clone!(Server);
-
-    fn name(&self) -> &'static str {
-        "integrity"
+        0
     }
 
-    fn after_step(&mut self, _at: Time, node: NodeId, server: &Server) -> Result<(), String> {
-        for event in server.events() {
-            if let Event::Decided { instance, .. } = event
-                && !self.0[node.index()].insert(*instance)
-            {
-                return Err(format!("{node} learned {} twice", show(*instance)));
-            }
-        }
-        Ok(())
-    }
-
-    fn after_crash(&mut self, _at: Time, node: NodeId) {
-        self.0[node.index()].clear();
+    fn show((key, version): Instance) -> String {
+        format!("version {version} of key {key}")
     }
 }
 
 /// At one ballot one value is proposed, whoever restarts meanwhile.
 #[derive(Clone, Debug, Default, Hash)]
 struct OneValueABallot {
-    proposed: BTreeMap<(Instance, Ballot), u64>,
+    proposed: BTreeMap<((u32, u64), Ballot), u64>,
 }
 
 impl Oracle<Server> for OneValueABallot {
@@ -127,7 +67,10 @@ impl Oracle<Server> for OneValueABallot {
             if let Event::Proposed { instance, ballot, value } = event
                 && *self.proposed.entry((*instance, *ballot)).or_insert(*value) != *value
             {
-                return Err(format!("{node} proposed another value for {} at ballot {ballot}", show(*instance)));
+                let (key, version) = instance;
+                return Err(format!(
+                    "{node} proposed another value for version {version} of key {key} at ballot {ballot}"
+                ));
             }
         }
         Ok(())

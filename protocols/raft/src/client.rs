@@ -15,8 +15,8 @@ use std::marker::PhantomData;
 use std::time::Duration;
 
 use base::{NodeId, Time};
-use history::{Completion, ErrorKind, Request};
-use proto::{Access, Actor, Address, Context, Input, Service, Target, TimerId, Token};
+use history::{Action, Completion, ErrorKind, NIL, Request};
+use proto::{Actor, Address, Context, Input, Service, Target, TimerId, Token};
 
 use crate::message::{Answer, Message};
 use crate::settings::Settings;
@@ -48,7 +48,7 @@ pub struct Client<S> {
 #[derive(Clone, Debug)]
 struct Pending {
     token: Token,
-    request: Request,
+    what: What,
     target: Target,
     invoked: Time,
     /// The id of the attempt under way; 0 while pausing.
@@ -58,12 +58,30 @@ struct Pending {
     hops: u32,
 }
 
+/// What an operation asks for.
+#[derive(Clone, Copy, Debug)]
+enum What {
+    Request(Request),
+    Action(Action),
+}
+
+impl What {
+    /// Whether asking twice may do more than asking once.
+    fn is_mutation(self) -> bool {
+        match self {
+            What::Request(request) => request.function.is_mutation(),
+            What::Action(_) => true,
+        }
+    }
+}
+
 impl<S: Service> Actor for Client<S> {
     type Message = Message;
 
     fn step(&mut self, ctx: &mut Context<'_, Message>, input: Input<Message>) {
         match input {
-            Input::Invoke { token, request, target } => self.on_invoke(ctx, token, request, target),
+            Input::Invoke { token, request, target } => self.on_invoke(ctx, token, What::Request(request), target),
+            Input::Administer { token, action, target } => self.on_invoke(ctx, token, What::Action(action), target),
             Input::Message { from: Address::Node(from), message: Message::Reply { id, answer } } => {
                 self.on_reply(ctx, from, id, answer);
             }
@@ -104,7 +122,7 @@ impl<S: Service> Client<S> {
         self.slots.iter().flatten().find(|pending| pending.token == token).map(|pending| pending.node)
     }
 
-    fn on_invoke(&mut self, ctx: &mut Context<'_, Message>, token: Token, request: Request, target: Target) {
+    fn on_invoke(&mut self, ctx: &mut Context<'_, Message>, token: Token, what: What, target: Target) {
         let node = match target {
             Target::Leader => self.leader,
             Target::Node(node) | Target::Only(node) => node,
@@ -116,7 +134,7 @@ impl<S: Service> Client<S> {
             return ctx.out.complete(token, Completion::fail(ErrorKind::Overloaded));
         };
         let invoked = ctx.now.monotonic;
-        self.slots[slot] = Some(Pending { token, request, target, invoked, id: 0, node, hops: 0 });
+        self.slots[slot] = Some(Pending { token, what, target, invoked, id: 0, node, hops: 0 });
         self.attempt(ctx, slot, node);
     }
 
@@ -128,13 +146,17 @@ impl<S: Service> Client<S> {
         }
         match answer {
             Answer::Done(reply) => {
-                let completion = S::completion(&pending.request, &reply);
+                let completion = match &pending.what {
+                    What::Request(request) => S::completion(request, &reply),
+                    What::Action(_) => Completion::ok(NIL),
+                };
                 if !matches!(pending.target, Target::Only(_)) {
                     self.leader = from;
                 }
                 self.complete(ctx, slot, completion);
             }
             Answer::NotLeader(hint) => self.on_not_leader(ctx, slot, hint),
+            Answer::Refused => self.complete(ctx, slot, Completion::fail(ErrorKind::Other)),
             Answer::Overloaded => self.complete(ctx, slot, Completion::fail(ErrorKind::Overloaded)),
             Answer::Unavailable => self.go_elsewhere(ctx, slot, ErrorKind::Unavailable),
             Answer::LeaderChanged => {
@@ -172,7 +194,7 @@ impl<S: Service> Client<S> {
             }
             if unsent {
                 self.go_elsewhere(ctx, slot, ErrorKind::Unreachable);
-            } else if pending.request.function.is_mutation() {
+            } else if pending.what.is_mutation() {
                 self.complete(ctx, slot, Completion::info(ErrorKind::Disconnected));
             } else {
                 self.go_elsewhere(ctx, slot, ErrorKind::Disconnected);
@@ -233,8 +255,12 @@ impl<S: Service> Client<S> {
         pending.node = node;
         pending.hops += 1;
         let here = matches!(pending.target, Target::Only(_));
-        let access: Access = S::access(&pending.request);
-        ctx.out.send(Address::Node(node), Message::Request { id: pending.id, here, access });
+        let id = pending.id;
+        let message = match &pending.what {
+            What::Request(request) => Message::Request { id, here, access: S::access(request) },
+            What::Action(action) => Message::Admin { id, action: *action },
+        };
+        ctx.out.send(Address::Node(node), message);
     }
 
     fn complete(&mut self, ctx: &mut Context<'_, Message>, slot: usize, completion: Completion) {

@@ -1,12 +1,12 @@
 //! Who leads: pre-votes, votes, and stepping down.
 
-use base::NodeId;
+use base::{NodeId, NodeSet};
 use proto::{Address, StateMachine};
 
 use crate::bugs::Planted;
 use crate::log::EntryKind;
 use crate::message::Message;
-use crate::progress::{Progress, Voters};
+use crate::progress::Progress;
 use crate::read::Rounds;
 use crate::replica::{Ctx, HEARTBEAT, Leadership, Replica, Role};
 
@@ -19,12 +19,16 @@ impl<S: StateMachine> Replica<S> {
     pub(crate) fn ask_for_pre_votes(&mut self, ctx: Ctx) {
         self.follow(ctx, self.term);
         self.restart_election_timer(ctx);
+        if !self.log.members().is_voter(self.me) {
+            return; // who is not counted cannot be elected: it waits to be made a member
+        }
         if self.settings.has(Planted::PreVoteClearsVote) {
             self.vote = None;
         }
-        self.role = Role::PreCandidate { votes: Voters::only(self.me) };
-        if self.settings.quorum() == 1 {
-            return self.campaign(ctx);
+        let votes = NodeSet::only(self.me);
+        self.role = Role::PreCandidate { votes };
+        if self.log.members().has_quorum(votes) {
+            return self.campaign(ctx, false);
         }
         let (last_term, last_index) = self.log_end();
         self.say_to_all(ctx, Message::PreVote { term: self.term + 1, last_index, last_term });
@@ -49,8 +53,8 @@ impl<S: StateMachine> Replica<S> {
         match &mut self.role {
             Role::PreCandidate { votes } if term == self.term + 1 => {
                 votes.insert(from);
-                if votes.count() >= self.settings.quorum() {
-                    self.campaign(ctx);
+                if self.log.members().has_quorum(*votes) {
+                    self.campaign(ctx, false);
                 }
             }
             Role::Candidate { .. } if late => self.on_vote_reply(ctx, from, true),
@@ -59,17 +63,17 @@ impl<S: StateMachine> Replica<S> {
     }
 
     /// Starts an election (paper §5.2): a new term, a vote for itself, and a request to everybody else, which leaves when
-    /// both are durable.
-    fn campaign(&mut self, ctx: Ctx) {
+    /// both are durable. `asked`: by the leader, who hands its office over.
+    pub(crate) fn campaign(&mut self, ctx: Ctx, asked: bool) {
         self.term += 1;
         self.vote = if self.settings.has(Planted::OwnVoteNotRecorded) { None } else { Some(self.me) };
         self.unsaved = true;
         self.save(ctx);
         ctx.out.label(format!("campaigns at term {}", self.term));
         self.restart_election_timer(ctx);
-        self.role = Role::Candidate { votes: Voters::default(), own_vote: ctx.out.barrier() };
+        self.role = Role::Candidate { votes: NodeSet::EMPTY, own_vote: ctx.out.barrier() };
         let (last_term, last_index) = self.log_end();
-        self.say_to_all(ctx, Message::Vote { term: self.term, last_index, last_term });
+        self.say_to_all(ctx, Message::Vote { term: self.term, last_index, last_term, asked });
     }
 
     /// One vote per term, first come first served (paper §5.2), and only for a log that is as up-to-date (§5.4.1): a
@@ -101,7 +105,7 @@ impl<S: StateMachine> Replica<S> {
     /// Takes office if a majority voted for this node. Its own vote counts from when it is durable.
     pub(crate) fn count_votes(&mut self, ctx: Ctx) {
         if let Role::Candidate { votes, .. } = &self.role
-            && votes.count() >= self.settings.quorum()
+            && self.log.members().has_quorum(*votes)
         {
             self.lead(ctx);
         }
@@ -110,7 +114,7 @@ impl<S: StateMachine> Replica<S> {
     fn lead(&mut self, ctx: Ctx) {
         ctx.out.label(format!("became leader at term {}", self.term));
         let next = self.log.last_index() + 1;
-        let progress = vec![Progress::new(next, ctx.now.monotonic); self.settings.nodes];
+        let progress = vec![Progress::new(next, ctx.now.monotonic, 0); self.settings.nodes];
         self.leader = Some(self.me);
         self.role = Role::Leader(Box::new(Leadership {
             progress,
@@ -119,6 +123,11 @@ impl<S: StateMachine> Replica<S> {
             term_start: next,
             uncommitted_bytes: self.log.bytes_after(self.commit),
             rounds: Rounds::default(),
+            change: None,
+            transfer: None,
+            lease_void: false,
+            ticks: 0,
+            order: self.log.members().voters.iter().collect(),
         }));
         ctx.out.set_timer(HEARTBEAT, self.settings.heartbeat);
         // Only an entry of the new term can be committed by counting, and takes all earlier ones with it (paper §5.4.2):
@@ -131,9 +140,9 @@ impl<S: StateMachine> Replica<S> {
     pub(crate) fn has_lost_quorum(&self, ctx: Ctx) -> bool {
         let Role::Leader(leader) = &self.role else { return false };
         let timeout = *self.settings.election_timeout.start();
-        let heard = leader.progress.iter().filter(|peer| ctx.now.monotonic.since(peer.heard) < timeout).count();
-        let me_too = usize::from(ctx.now.monotonic.since(leader.progress[self.me.index()].heard) >= timeout);
-        heard + me_too < self.settings.quorum()
+        let hears =
+            |node: &NodeId| *node == self.me || ctx.now.monotonic.since(leader.progress[node.index()].heard) < timeout;
+        !self.log.members().has_quorum(NodeId::all(self.settings.nodes).filter(hears).collect())
     }
 
     fn is_up_to_date(&self, (term, index): LogEnd) -> bool {
@@ -149,7 +158,7 @@ impl<S: StateMachine> Replica<S> {
 
     fn say_to_all(&mut self, ctx: Ctx, message: Message) {
         self.save(ctx);
-        for node in NodeId::all(self.settings.nodes).filter(|&node| node != self.me) {
+        for node in self.log.members().all().iter().filter(|&node| node != self.me) {
             ctx.out.send(Address::Node(node), message.clone());
         }
     }

@@ -35,7 +35,25 @@
 //! **Reads** change nothing and need no log entry. The leader notes its commit index, asks a majority "do I still lead?", and
 //! answers when they have said yes since (*ReadIndex*, dissertation §6.4). One round serves all reads that came together, and its
 //! number keeps a late answer from confirming a later round. A follower asked to answer itself gets such an index from the
-//! leader and waits until it has applied it. `read.rs`.
+//! leader and waits until it has applied it. With a bound on how much faster one clock runs than another, a leader need not ask: whoever
+//! answered its last heartbeat elects nobody for an election timeout, so that it holds a *lease* for nearly as long (§6.4.1). `read.rs`.
+//!
+//! **Snapshots.** A log that only grows fills the disk, and a new server would have to repeat the cluster's life. So the state machine is
+//! written down now and then, with the index of its last entry, and the log before it is forgotten (paper §7). A follower that needs what is
+//! gone gets the snapshot, in chunks, and goes on from there. The order of writes is all: the log goes when the snapshot is durable,
+//! and a snapshot that came from a leader replaces the log in two writes, between which a crash must find its way. `snapshot.rs`.
+//!
+//! **Members** change while the cluster works. If every server switched from the old members to the new ones at its own time, a majority of
+//! the one and a majority of the other could decide apart. One server more or less is harmless, since such majorities share a server. A
+//! larger change goes through a *joint* step in which both must agree (dissertation §4.3). A change is an entry of the log, in force from the
+//! moment it is there: waiting until it is committed would let a server count by rules that others have left. It may be
+//! overwritten, and then is in force no more; hence one change at a time, and none before the leader has committed an entry of its own
+//! term. New servers *learn* before they vote (§4.2.1), and a leader that is no member any more hands over and leaves. `members.rs`,
+//! `admin.rs`.
+//!
+//! **Handing over.** A leader about to be stopped need not cost an election timeout: it takes no more commands, brings its heir up to date, and
+//! tells it to campaign at once (§3.10). The heir's requests say so, for otherwise nobody who hears from a leader would listen. If the
+//! heir does not take over in time the leader goes on, but without leases: the heir may still campaign. `admin.rs`.
 //!
 //! **The disk.** Term and vote (one blob, one write) and the log survive a crash; nothing else has to. What a server *promises* (a
 //! vote, an acknowledged entry) waits for its disk: it is sent by `Out::send`, which waits for every write before it. What promises
@@ -47,15 +65,15 @@
 //!
 //! # What must hold (paper figure 3)
 //!
-//! Election safety, leader append-only, log matching, leader completeness, state-machine safety: [`oracle`] checks them, and some
-//! more, after every step in the simulated world. [`BUGS`] lists what people got wrong; each is one `if` that can be switched on.
+//! Election safety, leader append-only, log matching, leader completeness, state-machine safety: [`oracle`] checks them, the contract of
+//! consensus, and what snapshots and members owe, after every step in the simulated world. [`BUGS`] lists what people got wrong; each is one `if` that can be switched on.
 //!
 //! # What is left out
 //!
-//! - snapshots and log compaction (paper §7): the log grows for as long as the cluster lives;
-//! - changes of membership (paper §6, dissertation §4), learners and witnesses, and with them a replication session id: a server whose
-//!   disk was emptied must not come back under its old name;
-//! - leadership transfer (§3.10), lease reads (§6.4.1), priorities of candidates;
+//! - a server whose disk was emptied coming back as if nothing had happened: it has forgotten its votes. It must be taken out of the members
+//!   first, and added again;
+//! - witnesses (members without a state), priorities of candidates, snapshots written beside the work or as a difference to the last one;
+//! - telling servers that were taken out that they were: they look for a leader in vain, and disturb nobody (pre-vote);
 //! - exactly-once sessions (§6.3): a client does not repeat what may have happened, and its channel must not repeat messages (TCP
 //!   does not). Channels between servers may lose, repeat and reorder;
 //! - forwarding of commands by followers: the client goes to the leader itself.
@@ -63,12 +81,14 @@
 //! # The map
 //!
 //! [`RaftKv`] is the key-value store, [`Raft`] the cluster of any [`proto::Service`]; [`Settings`] what can be chosen; [`Replica`] and
-//! [`Client`] the actors; [`Message`] what they say; [`Log`] and [`Entry`] what they keep.
+//! [`Client`] the actors; [`Message`] what they say; [`Log`], [`Entry`], [`Snapshot`] and [`Members`] what they keep.
 
+mod admin;
 mod bugs;
 mod client;
 mod election;
 mod log;
+mod members;
 mod message;
 pub mod oracle;
 mod progress;
@@ -77,14 +97,17 @@ mod read;
 mod replica;
 mod replication;
 mod settings;
+mod snapshot;
 #[cfg(test)]
 mod tests;
 
 pub use bugs::{BUGS, Planted};
 pub use client::Client;
 pub use log::{Entry, EntryKind, Log};
+pub use members::Members;
 pub use message::{Answer, Message};
 pub use progress::{Progress, Sending};
 pub use protocol::{Raft, RaftKv};
 pub use replica::Replica;
 pub use settings::{MAX_NODES, Settings};
+pub use snapshot::Snapshot;

@@ -5,7 +5,8 @@
 
 use std::fmt;
 
-use base::{Bytes, NodeId};
+use base::{Bytes, NodeId, NodeSet};
+use history::Action;
 use proto::codec::{Reader, put, put_bytes};
 use proto::{Access, Malformed};
 
@@ -22,6 +23,13 @@ pub enum Message {
         here: bool,
         /// The command or question.
         access: Access,
+    },
+    /// An operator asks for something.
+    Admin {
+        /// Names the attempt, as in a request.
+        id: u64,
+        /// What is asked.
+        action: Action,
     },
     /// The answer to a request.
     Reply {
@@ -54,6 +62,8 @@ pub enum Message {
         last_index: u64,
         /// Term of the candidate's last entry.
         last_term: u64,
+        /// The leader asked for this election, so nobody needs to be protected from it (dissertation §3.10).
+        asked: bool,
     },
     /// The answer to a vote request.
     VoteReply {
@@ -74,6 +84,8 @@ pub enum Message {
         commit: u64,
         /// The entries from `prev_index + 1` on.
         entries: Vec<Entry>,
+        /// Which membership of the follower this belongs to; its answer carries it.
+        session: u64,
     },
     /// The follower has everything up to `index`, durably.
     Accepted {
@@ -81,6 +93,8 @@ pub enum Message {
         term: u64,
         /// The last index that the append vouched for.
         index: u64,
+        /// The append's session.
+        session: u64,
     },
     /// The follower lacks the entry before those of an append, or has another.
     Rejected {
@@ -92,6 +106,41 @@ pub enum Message {
         hint_index: u64,
         /// The term of its entry there.
         hint_term: u64,
+        /// The append's session.
+        session: u64,
+    },
+    /// A chunk of a snapshot, for a follower that lacks entries which the leader no longer has (dissertation §5.3).
+    Snapshot {
+        /// The leader's term.
+        term: u64,
+        /// As in an append.
+        session: u64,
+        /// The last index in the snapshot.
+        index: u64,
+        /// Its term.
+        last_term: u64,
+        /// Size of the whole snapshot in bytes.
+        size: u64,
+        /// Where the chunk belongs.
+        offset: u64,
+        /// The chunk.
+        chunk: Bytes,
+    },
+    /// How much of a snapshot the follower has. When it has it all, it is installed and acknowledged like entries.
+    SnapshotReply {
+        /// The follower's term.
+        term: u64,
+        /// The chunk's session.
+        session: u64,
+        /// The snapshot's last index.
+        index: u64,
+        /// Where the next chunk belongs.
+        offset: u64,
+    },
+    /// "Campaign at once": the leader hands its office over (dissertation §3.10).
+    TimeoutNow {
+        /// The leader's term.
+        term: u64,
     },
     /// A sign of life from the leader, and the question "do you still follow me?" of a read round (dissertation §6.4).
     Heartbeat {
@@ -140,6 +189,8 @@ pub enum Answer {
     Unavailable,
     /// It may happen: the node lost its office with the entry in its log.
     LeaderChanged,
+    /// It did not happen: it makes no sense, or something of its kind is under way.
+    Refused,
 }
 
 impl proto::Message for Message {
@@ -147,23 +198,40 @@ impl proto::Message for Message {
         buffer.push(self.tag());
         match self {
             Message::Request { id, here, access } => encode_request(buffer, *id, *here, access),
+            Message::Admin { id, action } => {
+                let (what, argument) = match action {
+                    Action::Members(nodes) => (0, nodes.0),
+                    Action::Transfer(node) => (1, u64::from(node.0)),
+                    Action::Compact => (2, 0),
+                };
+                put(buffer, &[*id, what, argument]);
+            }
             Message::Reply { id, answer } => encode_reply(buffer, *id, answer),
-            Message::PreVote { term, last_index, last_term } | Message::Vote { term, last_index, last_term } => {
-                put(buffer, &[*term, *last_index, *last_term]);
+            Message::PreVote { term, last_index, last_term } => put(buffer, &[*term, *last_index, *last_term]),
+            Message::Vote { term, last_index, last_term, asked } => {
+                put(buffer, &[*term, *last_index, *last_term, u64::from(*asked)]);
             }
             Message::PreVoteReply { term, granted } | Message::VoteReply { term, granted } => {
                 put(buffer, &[*term, u64::from(*granted)]);
             }
-            Message::Append { term, prev_index, prev_term, commit, entries } => {
-                put(buffer, &[*term, *prev_index, *prev_term, *commit, entries.len() as u64]);
+            Message::Append { term, prev_index, prev_term, commit, entries, session } => {
+                put(buffer, &[*term, *prev_index, *prev_term, *commit, *session, entries.len() as u64]);
                 for entry in entries {
                     put_bytes(buffer, &entry.record);
                 }
             }
-            Message::Accepted { term, index } => put(buffer, &[*term, *index]),
-            Message::Rejected { term, index, hint_index, hint_term } => {
-                put(buffer, &[*term, *index, *hint_index, *hint_term]);
+            Message::Accepted { term, index, session } => put(buffer, &[*term, *index, *session]),
+            Message::Rejected { term, index, hint_index, hint_term, session } => {
+                put(buffer, &[*term, *index, *hint_index, *hint_term, *session]);
             }
+            Message::Snapshot { term, session, index, last_term, size, offset, chunk } => {
+                put(buffer, &[*term, *session, *index, *last_term, *size, *offset]);
+                buffer.extend_from_slice(chunk);
+            }
+            Message::SnapshotReply { term, session, index, offset } => {
+                put(buffer, &[*term, *session, *index, *offset]);
+            }
+            Message::TimeoutNow { term } => put(buffer, &[*term]),
             Message::Heartbeat { term, commit, context } => put(buffer, &[*term, *commit, *context]),
             Message::HeartbeatReply { term, context } | Message::ReadIndex { term, context } => {
                 put(buffer, &[*term, *context]);
@@ -182,6 +250,7 @@ impl proto::Message for Message {
     fn kind(&self) -> &'static str {
         match self {
             Message::Request { .. } => "request",
+            Message::Admin { .. } => "admin",
             Message::Reply { .. } => "reply",
             Message::PreVote { .. } => "pre-vote",
             Message::PreVoteReply { .. } => "pre-vote-reply",
@@ -190,6 +259,9 @@ impl proto::Message for Message {
             Message::Append { .. } => "append",
             Message::Accepted { .. } => "accepted",
             Message::Rejected { .. } => "rejected",
+            Message::Snapshot { .. } => "snapshot",
+            Message::SnapshotReply { .. } => "snapshot-reply",
+            Message::TimeoutNow { .. } => "timeout-now",
             Message::Heartbeat { .. } => "heartbeat",
             Message::HeartbeatReply { .. } => "heartbeat-reply",
             Message::ReadIndex { .. } => "read-index",
@@ -210,6 +282,7 @@ impl fmt::Debug for Message {
                 };
                 write!(f, " {what} of {} B{}", bytes.len(), if *here { " here" } else { "" })
             }
+            Message::Admin { action, .. } => write!(f, " {action}"),
             Message::Reply { answer, .. } => match answer {
                 Answer::Done(bytes) => write!(f, " done, {} B", bytes.len()),
                 Answer::NotLeader(Some(hint)) => write!(f, " not leader, ask {hint}"),
@@ -217,20 +290,29 @@ impl fmt::Debug for Message {
                 Answer::Overloaded => f.write_str(" overloaded"),
                 Answer::Unavailable => f.write_str(" unavailable"),
                 Answer::LeaderChanged => f.write_str(" leader changed"),
+                Answer::Refused => f.write_str(" refused"),
             },
-            Message::PreVote { term, last_index, last_term } | Message::Vote { term, last_index, last_term } => {
+            Message::PreVote { term, last_index, last_term } | Message::Vote { term, last_index, last_term, .. } => {
                 write!(f, " log {last_index}@{last_term} (term {term})")
             }
             Message::PreVoteReply { term, granted } | Message::VoteReply { term, granted } => {
                 write!(f, " {} (term {term})", if *granted { "granted" } else { "refused" })
             }
-            Message::Append { term, prev_index, prev_term, commit, entries } => {
+            Message::Append { term, prev_index, prev_term, commit, entries, .. } => {
                 write!(f, " {prev_index}@{prev_term} +{} commit {commit} (term {term})", entries.len())
             }
-            Message::Accepted { term, index } => write!(f, " {index} (term {term})"),
-            Message::Rejected { term, index, hint_index, hint_term } => {
+            Message::Accepted { term, index, .. } => write!(f, " {index} (term {term})"),
+            Message::Rejected { term, index, hint_index, hint_term, .. } => {
                 write!(f, " {index}, try {hint_index}@{hint_term} (term {term})")
             }
+            Message::Snapshot { term, index, last_term, size, offset, chunk, .. } => {
+                let end = offset + chunk.len() as u64;
+                write!(f, " {index}@{last_term} bytes {offset}..{end} of {size} (term {term})")
+            }
+            Message::SnapshotReply { term, index, offset, .. } => {
+                write!(f, " {index} from byte {offset} (term {term})")
+            }
+            Message::TimeoutNow { term } => write!(f, " (term {term})"),
             Message::Heartbeat { term, commit, context } => write!(f, " commit {commit} round {context} (term {term})"),
             Message::HeartbeatReply { term, context } => write!(f, " round {context} (term {term})"),
             // The context of a follower's question starts at random: it would only hide what matters.
@@ -244,7 +326,7 @@ impl Message {
     /// The sender's term, for the messages to which the rules of terms apply (paper §5.1).
     pub(crate) fn term(&self) -> Option<u64> {
         match self {
-            Message::Request { .. } | Message::Reply { .. } => None,
+            Message::Request { .. } | Message::Admin { .. } | Message::Reply { .. } => None,
             Message::PreVote { term, .. }
             | Message::PreVoteReply { term, .. }
             | Message::Vote { term, .. }
@@ -252,6 +334,9 @@ impl Message {
             | Message::Append { term, .. }
             | Message::Accepted { term, .. }
             | Message::Rejected { term, .. }
+            | Message::Snapshot { term, .. }
+            | Message::SnapshotReply { term, .. }
+            | Message::TimeoutNow { term }
             | Message::Heartbeat { term, .. }
             | Message::HeartbeatReply { term, .. }
             | Message::ReadIndex { term, .. }
@@ -275,6 +360,10 @@ impl Message {
             Message::HeartbeatReply { .. } => 11,
             Message::ReadIndex { .. } => 12,
             Message::ReadIndexReply { .. } => 13,
+            Message::Admin { .. } => 14,
+            Message::Snapshot { .. } => 15,
+            Message::SnapshotReply { .. } => 16,
+            Message::TimeoutNow { .. } => 17,
         }
     }
 }
@@ -302,6 +391,7 @@ fn encode_reply(buffer: &mut Vec<u8>, id: u64, answer: &Answer) {
         Answer::Overloaded => put(buffer, &[id, 3]),
         Answer::Unavailable => put(buffer, &[id, 4]),
         Answer::LeaderChanged => put(buffer, &[id, 5]),
+        Answer::Refused => put(buffer, &[id, 6]),
     }
 }
 
@@ -311,20 +401,43 @@ fn read_message(reader: &mut Reader<'_>) -> Result<Message, Malformed> {
         2 => read_reply(reader)?,
         3 => Message::PreVote { term: reader.number()?, last_index: reader.number()?, last_term: reader.number()? },
         4 => Message::PreVoteReply { term: reader.number()?, granted: reader.flag()? },
-        5 => Message::Vote { term: reader.number()?, last_index: reader.number()?, last_term: reader.number()? },
+        5 => Message::Vote {
+            term: reader.number()?,
+            last_index: reader.number()?,
+            last_term: reader.number()?,
+            asked: reader.flag()?,
+        },
         6 => Message::VoteReply { term: reader.number()?, granted: reader.flag()? },
         7 => read_append(reader)?,
-        8 => Message::Accepted { term: reader.number()?, index: reader.number()? },
+        8 => Message::Accepted { term: reader.number()?, index: reader.number()?, session: reader.number()? },
         9 => Message::Rejected {
             term: reader.number()?,
             index: reader.number()?,
             hint_index: reader.number()?,
             hint_term: reader.number()?,
+            session: reader.number()?,
         },
         10 => Message::Heartbeat { term: reader.number()?, commit: reader.number()?, context: reader.number()? },
         11 => Message::HeartbeatReply { term: reader.number()?, context: reader.number()? },
         12 => Message::ReadIndex { term: reader.number()?, context: reader.number()? },
         13 => Message::ReadIndexReply { term: reader.number()?, context: reader.number()?, index: reader.number()? },
+        14 => read_admin(reader)?,
+        15 => Message::Snapshot {
+            term: reader.number()?,
+            session: reader.number()?,
+            index: reader.number()?,
+            last_term: reader.number()?,
+            size: reader.number()?,
+            offset: reader.number()?,
+            chunk: reader.rest(),
+        },
+        16 => Message::SnapshotReply {
+            term: reader.number()?,
+            session: reader.number()?,
+            index: reader.number()?,
+            offset: reader.number()?,
+        },
+        17 => Message::TimeoutNow { term: reader.number()? },
         tag => return Err(Malformed(format!("message of tag {tag}"))),
     })
 }
@@ -340,6 +453,19 @@ fn read_request(reader: &mut Reader<'_>) -> Result<Message, Malformed> {
     Ok(Message::Request { id, here: flags & HERE != 0, access })
 }
 
+fn read_admin(reader: &mut Reader<'_>) -> Result<Message, Malformed> {
+    let id = reader.number()?;
+    let action = match (reader.number()?, reader.number()?) {
+        (0, nodes) => Action::Members(NodeSet(nodes)),
+        (1, node) => {
+            Action::Transfer(NodeId(u16::try_from(node).map_err(|_| Malformed(format!("transfer to node {node}")))?))
+        }
+        (2, 0) => Action::Compact,
+        (what, argument) => return Err(Malformed(format!("action {what} of {argument}"))),
+    };
+    Ok(Message::Admin { id, action })
+}
+
 fn read_reply(reader: &mut Reader<'_>) -> Result<Message, Malformed> {
     let id = reader.number()?;
     let answer = match reader.number()? {
@@ -349,14 +475,18 @@ fn read_reply(reader: &mut Reader<'_>) -> Result<Message, Malformed> {
         3 => Answer::Overloaded,
         4 => Answer::Unavailable,
         5 => Answer::LeaderChanged,
+        6 => Answer::Refused,
         code => return Err(Malformed(format!("reply of code {code}"))),
     };
     Ok(Message::Reply { id, answer })
 }
 
 fn read_append(reader: &mut Reader<'_>) -> Result<Message, Malformed> {
-    let [term, prev_index, prev_term, commit, count] =
-        [reader.number()?, reader.number()?, reader.number()?, reader.number()?, reader.number()?];
+    let mut numbers = [0; 6];
+    for number in &mut numbers {
+        *number = reader.number()?;
+    }
+    let [term, prev_index, prev_term, commit, session, count] = numbers;
     // An entry takes at least its length and a record header: a larger count is a lie that must not cost memory.
     if count > reader.left() as u64 / (1 + crate::log::RECORD_HEADER as u64) {
         return Err(Malformed(format!("append of {count} entries in {} bytes", reader.left())));
@@ -365,7 +495,7 @@ fn read_append(reader: &mut Reader<'_>) -> Result<Message, Malformed> {
     for _ in 0..count {
         entries.push(Entry::decode(reader.bytes()?)?);
     }
-    Ok(Message::Append { term, prev_index, prev_term, commit, entries })
+    Ok(Message::Append { term, prev_index, prev_term, commit, entries, session })
 }
 
 #[cfg(test)]
@@ -389,18 +519,25 @@ mod tests {
             Message::Request { id: 0, here: false, access: Access::Command(command.clone()) },
             Message::PreVote { term, last_index: index, last_term: 2 },
             Message::PreVoteReply { term, granted: true },
-            Message::Vote { term, last_index: 127, last_term: 128 },
+            Message::Vote { term, last_index: 127, last_term: 128, asked: true },
             Message::VoteReply { term, granted: false },
-            Message::Append { term, prev_index: 9, prev_term: 2, commit: 4, entries: vec![] },
+            Message::Append { term, prev_index: 9, prev_term: 2, commit: 4, entries: vec![], session: 0 },
             Message::Append {
                 term,
                 prev_index: 9,
                 prev_term: 2,
                 commit: 4,
                 entries: vec![entry(2, b""), entry(300, &[7; 300])],
+                session: 200,
             },
-            Message::Accepted { term, index },
-            Message::Rejected { term, index: 5, hint_index: 4, hint_term: 1 },
+            Message::Accepted { term, index, session: 1 },
+            Message::Rejected { term, index: 5, hint_index: 4, hint_term: 1, session: 0 },
+            Message::Snapshot { term, session: 0, index, last_term: 2, size: 99, offset: 9, chunk: command.clone() },
+            Message::SnapshotReply { term, session: 3, index, offset: 70_000 },
+            Message::TimeoutNow { term },
+            Message::Admin { id: 3, action: Action::Members(NodeSet(u64::MAX)) },
+            Message::Admin { id: 3, action: Action::Transfer(NodeId(4)) },
+            Message::Admin { id: 3, action: Action::Compact },
             Message::Heartbeat { term, commit: 5, context: 6 },
             Message::HeartbeatReply { term, context: 6 },
             Message::ReadIndex { term, context: index },
@@ -413,6 +550,7 @@ mod tests {
             Answer::Overloaded,
             Answer::Unavailable,
             Answer::LeaderChanged,
+            Answer::Refused,
         ] {
             samples.push(Message::Reply { id: 77, answer });
         }
@@ -436,9 +574,9 @@ mod tests {
     fn numbers_beyond_64_bits_and_left_over_bytes_are_refused() {
         let mut accepted = vec![8];
         accepted.extend([0xff; 9]);
-        accepted.extend([0x02, 0x00]);
+        accepted.extend([0x02, 0x00, 0x00]);
         assert!(Message::decode(&accepted.into()).is_err());
-        assert!(Message::decode(&Bytes::from_static(&[8, 1, 1, 1])).is_err());
+        assert!(Message::decode(&Bytes::from_static(&[8, 1, 1, 1, 1])).is_err());
         assert!(Message::decode(&Bytes::new()).is_err());
     }
 }

@@ -2,30 +2,9 @@
 
 use std::collections::VecDeque;
 
-use base::{NodeId, Time};
+use base::Time;
 
-/// A set of nodes, as bits of a word.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-pub struct Voters(u64);
-
-impl Voters {
-    /// The set of one node.
-    pub fn only(node: NodeId) -> Self {
-        Voters(1 << node.0)
-    }
-
-    /// Adds a node; adding it twice counts once.
-    pub fn insert(&mut self, node: NodeId) {
-        self.0 |= 1 << node.0;
-    }
-
-    /// How many nodes are in the set.
-    pub fn count(self) -> usize {
-        self.0.count_ones() as usize
-    }
-}
-
-/// How entries are sent to a follower (the states of etcd-io/raft's `tracker/progress.go`, without snapshots so far).
+/// How entries are sent to a follower (the states of etcd-io/raft's `tracker/progress.go`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Sending {
     /// It is not known where its log and the leader's agree: one append at a time, the next when something was heard.
@@ -35,6 +14,15 @@ pub enum Sending {
     },
     /// The logs agree: appends are sent ahead of their answers, as far as the window allows.
     Replicate,
+    /// The log no longer has what it needs: a snapshot is sent, a chunk at a time.
+    Snapshot {
+        /// The last index in the snapshot.
+        index: u64,
+        /// Where the next chunk begins.
+        offset: u64,
+        /// A chunk is under way.
+        paused: bool,
+    },
 }
 
 /// What a leader knows of one follower (and, of itself, what is durable).
@@ -42,6 +30,9 @@ pub enum Sending {
 /// Invariant: `matched < next`.
 #[derive(Clone, Debug)]
 pub struct Progress {
+    /// Counts how often the node became a member while this leader leads. Replies carry it: what a server said before it was
+    /// removed and perhaps emptied must not count when it is back (drmingdrmer/raft-rejoin-bug).
+    pub session: u64,
     /// The follower has every entry up to here, durably.
     pub matched: u64,
     /// The next entry to send.
@@ -50,6 +41,10 @@ pub struct Progress {
     pub sending: Sending,
     /// When the follower was last heard from.
     pub heard: Time,
+    /// The latest round of heartbeats that it answered.
+    pub beat: u64,
+    /// The leader's tick when it last did.
+    pub heard_tick: u64,
     /// The highest commit index that was sent to it.
     pub told_commit: u64,
     /// `matched` at the last heartbeat, to notice appends that got lost.
@@ -61,12 +56,15 @@ pub struct Progress {
 
 impl Progress {
     /// A follower of which nothing is known but that the leader's log ends before `next`.
-    pub fn new(next: u64, now: Time) -> Self {
+    pub fn new(next: u64, now: Time, session: u64) -> Self {
         Progress {
+            session,
             matched: 0,
             next,
             sending: Sending::Probe { paused: false },
             heard: now,
+            beat: 0,
+            heard_tick: 0,
             told_commit: 0,
             matched_before: 0,
             in_flight: VecDeque::new(),
@@ -79,6 +77,7 @@ impl Progress {
         match self.sending {
             Sending::Probe { paused } => !paused,
             Sending::Replicate => self.in_flight.len() < messages && self.in_flight_bytes < bytes,
+            Sending::Snapshot { .. } => false,
         }
     }
 
@@ -91,6 +90,7 @@ impl Progress {
                 self.in_flight.push_back((last, bytes));
                 self.in_flight_bytes += bytes;
             }
+            Sending::Snapshot { .. } => {}
         }
     }
 
@@ -98,9 +98,13 @@ impl Progress {
     pub fn accepted(&mut self, index: u64) {
         self.matched = self.matched.max(index);
         self.next = self.next.max(self.matched + 1);
-        if let Sending::Probe { .. } = self.sending {
-            self.next = self.matched + 1;
-            self.sending = Sending::Replicate;
+        match self.sending {
+            Sending::Replicate => {}
+            Sending::Snapshot { index, .. } if self.matched < index => {}
+            Sending::Probe { .. } | Sending::Snapshot { .. } => {
+                self.next = self.matched + 1;
+                self.sending = Sending::Replicate;
+            }
         }
         while let Some(&(last, bytes)) = self.in_flight.front()
             && last <= self.matched
@@ -118,9 +122,15 @@ impl Progress {
         self.in_flight_bytes = 0;
     }
 
-    /// The follower is there: a probe may be repeated.
+    /// The log no longer has the entry before `next`: a snapshot that ends at `index` is sent.
+    pub fn send_snapshot(&mut self, index: u64) {
+        self.probe(index + 1, false);
+        self.sending = Sending::Snapshot { index, offset: 0, paused: false };
+    }
+
+    /// The follower is there: a probe or a chunk may be repeated.
     pub fn unpause(&mut self) {
-        if let Sending::Probe { paused } = &mut self.sending {
+        if let Sending::Probe { paused } | Sending::Snapshot { paused, .. } = &mut self.sending {
             *paused = false;
         }
     }
@@ -132,34 +142,13 @@ impl Progress {
     }
 }
 
-/// The highest index that `quorum` of the nodes have.
-pub fn quorum_index(progress: &[Progress], quorum: usize) -> u64 {
-    let mut matched = [0; crate::settings::MAX_NODES];
-    let matched = &mut matched[..progress.len()];
-    for (slot, node) in matched.iter_mut().zip(progress) {
-        *slot = node.matched;
-    }
-    matched.sort_unstable_by(|a, b| b.cmp(a));
-    matched[quorum - 1]
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn a_quorum_has_what_its_slowest_member_has() {
-        let progress = |matched: &[u64]| -> Vec<Progress> {
-            matched.iter().map(|&matched| Progress { matched, ..Progress::new(1, Time::ZERO) }).collect()
-        };
-        assert_eq!(quorum_index(&progress(&[5, 3, 4]), 2), 4);
-        assert_eq!(quorum_index(&progress(&[5, 0, 0, 7, 6]), 3), 5);
-        assert_eq!(quorum_index(&progress(&[9]), 1), 9);
-    }
-
-    #[test]
     fn a_window_fills_and_empties() {
-        let mut follower = Progress::new(4, Time::ZERO);
+        let mut follower = Progress::new(4, Time::ZERO, 0);
         assert!(follower.has_room(2, 100));
         follower.sent(6, 10);
         assert!(!follower.has_room(2, 100), "one probe at a time");

@@ -52,7 +52,10 @@ impl<S: Service> Protocol for Raft<S> {
     }
 
     fn survives(&self) -> Survives {
-        Survives { lost: self.settings.nodes.saturating_sub(1) / 2, ..Survives::default() }
+        let lost = self.settings.first_voters().count().saturating_sub(1) / 2;
+        // Two clocks that are off by d / (2 + d) each, one ahead and one behind, differ by the factor 1 + d.
+        let off = self.settings.lease_drift.map(|drift| (1e6 * drift / (2.0 + drift)) as u32);
+        Survives { lost, drift_ppm: off.unwrap_or(u32::MAX), ..Survives::default() }
     }
 
     fn oracles(&self) -> Vec<Box<dyn Oracle<Replica<S>>>> {

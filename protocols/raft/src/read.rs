@@ -9,12 +9,11 @@
 
 use std::collections::VecDeque;
 
-use base::{Bytes, NodeId, Rng, Time};
+use base::{Bytes, NodeId, NodeSet, Rng, Time};
 use proto::{Address, StateMachine};
 
 use crate::bugs::Planted;
 use crate::message::{Answer, Message};
-use crate::progress::Voters;
 use crate::replica::{Ctx, Replica, Role, answer};
 
 /// Who waits for a read round.
@@ -38,14 +37,19 @@ pub(crate) struct Rounds {
     open: VecDeque<Round>,
     /// Readers in `open`.
     waiting: usize,
+    /// When each of the last rounds was started: what the answers to it say of the lease.
+    beats: VecDeque<(u64, Time)>,
 }
+
+/// Rounds whose start is remembered. Answers to older ones come too late for a lease.
+const BEATS: usize = 64;
 
 #[derive(Clone, Debug)]
 struct Round {
     context: u64,
     /// The commit index when the round started.
     index: u64,
-    acks: Voters,
+    acks: NodeSet,
     readers: Vec<Reader>,
 }
 
@@ -66,6 +70,15 @@ impl Rounds {
         }
     }
 
+    /// Begins the next round, whoever waits for it.
+    fn next(&mut self, now: Time) {
+        self.context += 1;
+        self.beats.push_back((self.context, now));
+        if self.beats.len() > BEATS {
+            self.beats.pop_front();
+        }
+    }
+
     /// Everybody who still waits.
     pub fn into_readers(self) -> impl Iterator<Item = Reader> {
         self.open.into_iter().flat_map(|round| round.readers).chain(self.gathered)
@@ -78,11 +91,11 @@ impl Rounds {
     fn start(&mut self, index: u64, me: NodeId) {
         let readers = std::mem::take(&mut self.gathered);
         self.waiting += readers.len();
-        self.open.push_back(Round { context: self.context, index, acks: Voters::only(me), readers });
+        self.open.push_back(Round { context: self.context, index, acks: NodeSet::only(me), readers });
     }
 
-    fn pop_confirmed(&mut self, quorum: usize) -> Option<Round> {
-        self.open.front().filter(|round| round.acks.count() >= quorum)?;
+    fn pop_confirmed(&mut self, is_quorum: impl Fn(NodeSet) -> bool) -> Option<Round> {
+        self.open.front().filter(|round| is_quorum(round.acks))?;
         let round = self.open.pop_front()?;
         self.waiting -= round.readers.len();
         Some(round)
@@ -175,19 +188,65 @@ impl<S: StateMachine> Replica<S> {
         if leader.rounds.gathered.is_empty() || !current {
             return;
         }
+        if self.holds_lease(ctx) {
+            return self.answer_gathered(ctx);
+        }
+        let Role::Leader(leader) = &mut self.role else { return };
         if !self.settings.has(Planted::ReadContextReused) {
-            leader.rounds.context += 1;
+            leader.rounds.next(ctx.now.monotonic);
         }
         leader.rounds.start(self.commit, self.me);
         self.send_heartbeats(ctx);
         self.confirm_rounds(ctx);
     }
 
+    /// With leases, every round of heartbeats asks the question of a read round.
+    pub(crate) fn begin_beat(&mut self, ctx: Ctx) {
+        if let Role::Leader(leader) = &mut self.role
+            && self.settings.lease().is_some()
+        {
+            leader.rounds.next(ctx.now.monotonic);
+        }
+    }
+
+    /// Whether nobody else can have been elected yet (dissertation §6.4.1): a quorum answered a heartbeat that left so short a while ago
+    /// that each of them still refuses to elect another, whichever clock runs faster. Not if somebody was told to campaign in spite of it.
+    fn holds_lease(&self, ctx: Ctx) -> bool {
+        let Role::Leader(leader) = &self.role else { return false };
+        let Some(lease) = self.settings.lease() else { return false };
+        if leader.lease_void && !self.settings.has(Planted::LeaseOutlivesTransfer) {
+            return false;
+        }
+        if self.settings.has(Planted::LeaseByTicks) {
+            let heard =
+                |node: NodeId| if node == self.me { leader.ticks } else { leader.progress[node.index()].heard_tick };
+            let ticks = lease.as_nanos() / self.settings.heartbeat.as_nanos().max(1);
+            let last = self.log.members().quorum_value(heard);
+            return last > 0 && u128::from(leader.ticks - last) < ticks;
+        }
+        let answered = |node: NodeId| if node == self.me { u64::MAX } else { leader.progress[node.index()].beat };
+        let beat = self.log.members().quorum_value(answered);
+        let started = match leader.rounds.beats.iter().find(|(context, _)| *context == beat) {
+            Some((_, started)) => *started,
+            None => return beat == u64::MAX,
+        };
+        ctx.now.monotonic.since(started) < lease
+    }
+
+    /// Answers at once what would have waited for a round.
+    fn answer_gathered(&mut self, ctx: Ctx) {
+        let index = self.commit;
+        let Role::Leader(leader) = &mut self.role else { return };
+        for reader in std::mem::take(&mut leader.rounds.gathered) {
+            self.answer_reader(ctx, reader, index);
+        }
+    }
+
     /// Answers the reads of every round that a quorum has confirmed.
     pub(crate) fn confirm_rounds(&mut self, ctx: Ctx) {
-        let quorum = if self.settings.has(Planted::ReadUnconfirmed) { 1 } else { self.settings.quorum() };
+        let (members, unconfirmed) = (self.log.members(), self.settings.has(Planted::ReadUnconfirmed));
         while let Role::Leader(leader) = &mut self.role
-            && let Some(round) = leader.rounds.pop_confirmed(quorum)
+            && let Some(round) = leader.rounds.pop_confirmed(|acks| unconfirmed || members.has_quorum(acks))
         {
             for reader in round.readers {
                 self.answer_reader(ctx, reader, round.index);

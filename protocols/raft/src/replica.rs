@@ -6,15 +6,18 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use base::{Bytes, NodeId, Time};
+use base::{Bytes, NodeId, NodeSet, Time};
 use proto::{Access, Actor, Address, Barrier, Context, Input, Observation, Recovered, StateMachine, TimerId};
 
+use crate::admin::{Change, Transfer, dismiss_operators};
 use crate::bugs::Planted;
-use crate::log::{EntryKind, Log};
+use crate::log::{Entry, EntryKind, Log};
+use crate::members::Members;
 use crate::message::{Answer, Message};
-use crate::progress::{Progress, Sending, Voters};
+use crate::progress::{Progress, Sending};
 use crate::read::{Questions, Reader, Rounds};
 use crate::settings::Settings;
+use crate::snapshot::{Chunk, SNAPSHOT, Snapshot, Snapshots};
 
 /// Always set, whatever the role: fires when it may be time for an election.
 pub(crate) const ELECTION: TimerId = TimerId(0);
@@ -24,6 +27,8 @@ pub(crate) const HEARTBEAT: TimerId = TimerId(1);
 /// The blob that holds term and vote. They are one blob, written in one piece: a crash between two writes would
 /// leave a new term with an old vote.
 const VOTE: &str = "vote";
+/// The blob in which a planted bug keeps the commit index.
+const COMMIT: &str = "commit";
 
 /// What a step may use.
 pub(crate) type Ctx<'a, 'b> = &'a mut Context<'b, Message>;
@@ -60,13 +65,20 @@ pub struct Replica<S> {
     /// Entries up to here are in `state`. Invariant: equals `commit` between steps.
     pub(crate) applied: u64,
     pub(crate) state: S,
+    /// The state as the disk has it, and one that is on its way.
+    pub(crate) snapshots: Snapshots,
     /// Commands that came since the last end of a batch.
     proposals: Vec<Proposal>,
     proposed_bytes: usize,
     /// Reads that this node serves itself although it does not lead.
     pub(crate) questions: Questions,
-    /// The disk failed: the node does nothing any more.
-    halted: bool,
+    /// The office is being handed over, whoever has it: a planted bug.
+    pub(crate) transferring: bool,
+    /// The disk failed and the node went on: a planted bug.
+    pub(crate) disk_ignored: bool,
+    disk_failed: bool,
+    /// Why the node does nothing any more, if it does not.
+    halted: Option<String>,
 }
 
 /// What a server is at the moment.
@@ -75,10 +87,10 @@ pub(crate) enum Role {
     Follower,
     /// Asks whether it would be elected (dissertation §9.6).
     PreCandidate {
-        votes: Voters,
+        votes: NodeSet,
     },
     Candidate {
-        votes: Voters,
+        votes: NodeSet,
         /// When this is durable, so is the node's vote for itself.
         own_vote: Barrier,
     },
@@ -99,6 +111,14 @@ pub(crate) struct Leadership {
     /// Size of the entries above the commit index.
     pub uncommitted_bytes: u64,
     pub rounds: Rounds,
+    pub change: Option<Change>,
+    pub transfer: Option<Transfer>,
+    /// Somebody was told to campaign in spite of this leader.
+    pub lease_void: bool,
+    /// Heartbeats so far.
+    pub ticks: u64,
+    /// The voters in the order of what they have, as a planted bug keeps it.
+    pub order: Vec<NodeId>,
 }
 
 #[derive(Clone, Debug)]
@@ -119,7 +139,7 @@ impl<S: StateMachine> Actor for Replica<S> {
     type Message = Message;
 
     fn step(&mut self, ctx: &mut Context<'_, Message>, input: Input<Message>) {
-        if self.halted {
+        if self.halted.is_some() {
             return;
         }
         match input {
@@ -129,10 +149,14 @@ impl<S: StateMachine> Actor for Replica<S> {
             Input::Timer(ELECTION) => self.on_election_timer(ctx),
             Input::Timer(HEARTBEAT) => self.on_heartbeat_timer(ctx),
             Input::Durable(barrier) => self.on_durable(ctx, barrier),
-            Input::DiskFailed { error } => self.halt(ctx, format!("disk failed: {error}")),
+            Input::DiskFailed { error } => self.on_disk_failed(ctx, &error),
             Input::BatchEnd => self.on_batch_end(ctx),
             // A client that is gone needs no care: its number may be given to another, but that one's ids are others.
-            Input::Lost { .. } | Input::Timer(_) | Input::Invoke { .. } | Input::Abandon(_) => {}
+            Input::Lost { .. }
+            | Input::Timer(_)
+            | Input::Invoke { .. }
+            | Input::Administer { .. }
+            | Input::Abandon(_) => {}
         }
         self.save(ctx);
     }
@@ -146,6 +170,9 @@ impl<S: StateMachine> Actor for Replica<S> {
                 ("applied", self.applied),
                 ("last_index", self.log.last_index()),
                 ("log_bytes", self.log.bytes()),
+                ("snapshot", self.snapshot_index()),
+                ("voters", self.log.members().voters.count() as u64),
+                ("member", u64::from(self.log.members().all().contains(self.me))),
             ],
         }
     }
@@ -157,15 +184,23 @@ impl<S: StateMachine> Actor for Replica<S> {
             Role::Candidate { votes, .. } => (2, votes.count() > 1),
             Role::Leader(leader) => (3, leader.rounds.is_busy()),
         };
-        let (mut probing, mut behind) = (false, false);
+        let (mut probing, mut behind, mut copying, mut leaving) = (false, false, false, false);
         if let Role::Leader(leader) = &self.role {
             probing = leader.progress.iter().any(|peer| matches!(peer.sending, Sending::Probe { .. }));
+            copying = leader.progress.iter().any(|peer| matches!(peer.sending, Sending::Snapshot { .. }));
             behind = self.commit < leader.term_start;
+            leaving = leader.transfer.is_some();
         }
+        let members = self.log.members();
+        let changing = self.log.members_since() > self.commit;
+        let (joint, learning) = (members.is_joint(), !members.learners.is_empty());
+        let (stranger, installing) = (!members.is_voter(self.me), self.is_installing());
+        let cut = self.log.base() > 0;
         let uncommitted = self.log.last_index() > self.commit;
         let old_tail = uncommitted && self.log.last_term() < self.term;
         let flags = [self.leader.is_some(), self.vote.is_some(), busy, probing, behind, uncommitted, old_tail];
-        flags.iter().fold(role, |word, &flag| word << 1 | u64::from(flag))
+        let further = [copying, leaving, changing, joint, learning, stranger, installing, cut];
+        flags.iter().chain(&further).fold(role, |word, &flag| word << 1 | u64::from(flag))
     }
 
     fn fork(&self) -> Option<Self> {
@@ -181,7 +216,7 @@ impl<S: StateMachine> Replica<S> {
             settings,
             term: 0,
             vote: None,
-            log: Log::default(),
+            log: Log::new((0, 0), 0, Members::default()),
             unsaved: false,
             half_saved: false,
             role: Role::Follower,
@@ -192,12 +227,16 @@ impl<S: StateMachine> Replica<S> {
             commit: 0,
             applied: 0,
             state: S::default(),
+            snapshots: Snapshots::default(),
             proposals: Vec::new(),
             proposed_bytes: 0,
             questions: Questions::new(ctx.rng),
-            halted: false,
+            transferring: false,
+            disk_ignored: false,
+            disk_failed: false,
+            halted: None,
         };
-        match replica.recover(disk) {
+        match replica.recover(ctx, disk) {
             Ok(()) => {
                 replica.save(ctx);
                 replica.restart_election_timer(ctx);
@@ -207,14 +246,19 @@ impl<S: StateMachine> Replica<S> {
         replica
     }
 
-    fn recover(&mut self, disk: Recovered) -> Result<(), String> {
-        if disk.first_index != 0 {
-            return Err(format!("the log starts at record {}: a snapshot would be needed", disk.first_index));
-        }
+    fn recover(&mut self, ctx: Ctx, mut disk: Recovered) -> Result<(), String> {
+        let entries: Result<Vec<Entry>, _> = disk.log.into_iter().map(Entry::decode).collect();
+        let entries = entries.map_err(|wrong| wrong.to_string())?;
+        self.recover_log(ctx, disk.first_index, entries, disk.blobs.remove(SNAPSHOT))?;
         if let Some(bytes) = disk.blobs.get(VOTE) {
             (self.term, self.vote) = decode_vote(bytes).ok_or("term and vote on disk are malformed")?;
         }
-        self.log = Log::recover(disk.log).map_err(|wrong| wrong.to_string())?;
+        if self.settings.has(Planted::CommitNotSynced) && !disk.blobs.is_empty() {
+            let saved = disk.blobs.get(COMMIT).and_then(|bytes| Some(u64::from_le_bytes(*bytes.first_chunk::<8>()?)));
+            if saved.unwrap_or(0) < self.commit {
+                return Err(format!("entry {} is applied, and committed is {}", self.commit, saved.unwrap_or(0)));
+            }
+        }
         // A crash may keep an entry that was not synced and lose the write of its term before it. Nothing that waited for
         // either was said, no vote in that term either: going on in it is as safe as hearing of it.
         if self.log.last_term() > self.term {
@@ -234,14 +278,14 @@ impl<S: StateMachine> Replica<S> {
             }
             Message::PreVoteReply { granted, .. } => return self.on_pre_vote_reply(ctx, from, term, granted),
             // Who hears from a leader does not let others depose it (dissertation §4.2.3).
-            Message::Vote { .. } if term > self.term && self.hears_a_leader(ctx) => return,
+            Message::Vote { asked: false, .. } if term > self.term && self.hears_a_leader(ctx) => return,
             _ => {}
         }
         if term < self.term {
             return self.on_old_term(ctx, from, message);
         }
         if term > self.term {
-            self.follow(ctx, term);
+            self.follow_after(ctx, term, Some(from));
         }
         self.on_current_term(ctx, from, message);
     }
@@ -250,7 +294,7 @@ impl<S: StateMachine> Replica<S> {
     fn on_old_term(&mut self, ctx: Ctx, from: NodeId, message: Message) {
         let term = self.term;
         match message {
-            Message::Append { .. } | Message::Heartbeat { .. } => {
+            Message::Append { .. } | Message::Heartbeat { .. } | Message::Snapshot { .. } => {
                 self.say(ctx, from, Message::HeartbeatReply { term, context: 0 });
             }
             Message::Vote { .. } => self.say(ctx, from, Message::VoteReply { term, granted: false }),
@@ -265,24 +309,34 @@ impl<S: StateMachine> Replica<S> {
         match message {
             Message::Vote { last_index, last_term, .. } => self.on_vote(ctx, from, (last_term, last_index)),
             Message::VoteReply { granted, .. } => self.on_vote_reply(ctx, from, granted),
-            Message::Append { prev_index, prev_term, commit, entries, .. } => {
-                if self.hear(ctx, from) {
-                    self.on_append(ctx, from, (prev_index, prev_term), commit, entries);
+            Message::Append { prev_index, prev_term, commit, entries, session, .. } => {
+                if self.hear(ctx, from) && !self.is_installing() {
+                    self.on_append(ctx, from, (prev_index, prev_term), commit, entries, session);
                 }
             }
+            Message::Snapshot { session, index, last_term, size, offset, chunk: bytes, .. } => {
+                if self.hear(ctx, from) {
+                    self.on_chunk(ctx, from, Chunk { session, index, last_term, size, offset, bytes });
+                }
+            }
+            Message::SnapshotReply { session, index, offset, .. } => {
+                self.on_snapshot_reply(ctx, from, session, index, offset);
+            }
+            Message::TimeoutNow { .. } => self.on_timeout_now(ctx, from),
             Message::Heartbeat { commit, context, .. } => {
                 if self.hear(ctx, from) {
                     self.on_heartbeat(ctx, from, commit, context);
                 }
             }
-            Message::Accepted { index, .. } => self.on_accepted(ctx, from, index),
-            Message::Rejected { index, hint_index, hint_term, .. } => {
-                self.on_rejected(ctx, from, index, (hint_index, hint_term));
+            Message::Accepted { index, session, .. } => self.on_accepted(ctx, from, index, session),
+            Message::Rejected { index, hint_index, hint_term, session, .. } => {
+                self.on_rejected(ctx, from, index, (hint_index, hint_term), session);
             }
             Message::HeartbeatReply { context, .. } => self.on_heartbeat_reply(ctx, from, context),
             Message::ReadIndex { context, .. } => self.on_read_index(from, context),
             Message::ReadIndexReply { context, index, .. } => self.on_read_index_reply(ctx, from, context, index),
             Message::Request { .. }
+            | Message::Admin { .. }
             | Message::Reply { .. }
             | Message::PreVote { .. }
             | Message::PreVoteReply { .. } => {}
@@ -290,10 +344,15 @@ impl<S: StateMachine> Replica<S> {
     }
 
     fn on_client(&mut self, ctx: Ctx, client: u32, message: Message) {
-        let Message::Request { id, here, access } = message else { return };
-        match access {
-            Access::Command(command) => self.on_command(ctx, Proposal { client, id, command }),
-            Access::Query(question) => self.on_question(ctx, Reader::Client { client, id, question }, here),
+        match message {
+            Message::Request { id, access: Access::Command(command), .. } => {
+                self.on_command(ctx, Proposal { client, id, command });
+            }
+            Message::Request { id, access: Access::Query(question), here } => {
+                self.on_question(ctx, Reader::Client { client, id, question }, here);
+            }
+            Message::Admin { id, action } => self.on_admin(ctx, client, id, action),
+            _ => {}
         }
     }
 
@@ -301,6 +360,10 @@ impl<S: StateMachine> Replica<S> {
         let Role::Leader(leader) = &self.role else {
             return answer(ctx, proposal.client, proposal.id, Answer::NotLeader(self.leader));
         };
+        if leader.transfer.is_some() || self.transferring {
+            // The log must stand still for its heir to have all of it.
+            return answer(ctx, proposal.client, proposal.id, Answer::Unavailable);
+        }
         let entries = self.log.last_index() - self.commit + self.proposals.len() as u64;
         let bytes = leader.uncommitted_bytes as usize + self.proposed_bytes;
         if entries >= self.settings.uncommitted as u64 || bytes >= self.settings.uncommitted_bytes {
@@ -312,6 +375,7 @@ impl<S: StateMachine> Replica<S> {
 
     fn on_durable(&mut self, ctx: Ctx, barrier: Barrier) {
         self.unsaved |= std::mem::take(&mut self.half_saved);
+        self.on_snapshot_durable(ctx, barrier);
         match &mut self.role {
             Role::Candidate { votes, own_vote } if barrier >= *own_vote => {
                 votes.insert(self.me);
@@ -325,10 +389,21 @@ impl<S: StateMachine> Replica<S> {
                     let own = &mut leader.progress[self.me.index()].matched;
                     *own = index.max(*own);
                 }
+                self.note_progress(self.me);
                 self.advance_commit(ctx);
             }
             _ => {}
         }
+    }
+
+    /// What the disk did not take may be anything: the node must not go on, or it would be counted for what it does not have.
+    fn on_disk_failed(&mut self, ctx: Ctx, error: &str) {
+        if self.settings.has(Planted::IgnoresDiskErrors) {
+            self.disk_ignored = true;
+            return self.on_durable(ctx, Barrier(u64::MAX));
+        }
+        self.disk_failed = true;
+        self.halt(ctx, format!("disk failed: {error}"));
     }
 
     /// Everything that waited is handled: send what was gathered, one message per follower.
@@ -362,6 +437,11 @@ impl<S: StateMachine> Replica<S> {
 
     /// Becomes a follower in `term`, which is the node's own or a later one.
     pub(crate) fn follow(&mut self, ctx: Ctx, term: u64) {
+        self.follow_after(ctx, term, None);
+    }
+
+    /// The same, because `heir` has a later term.
+    fn follow_after(&mut self, ctx: Ctx, term: u64, heir: Option<NodeId>) {
         if term > self.term {
             self.term = term;
             self.vote = None;
@@ -376,6 +456,7 @@ impl<S: StateMachine> Replica<S> {
                 ctx.out.label(format!("stepped down at term {term}"));
                 ctx.out.cancel_timer(HEARTBEAT);
                 self.restart_election_timer(ctx);
+                dismiss_operators(ctx, &leader, heir);
                 dismiss(ctx, *leader);
             }
         }
@@ -427,6 +508,9 @@ impl<S: StateMachine> Replica<S> {
     /// Sends to another server once every write so far, term and vote included, is durable.
     pub(crate) fn say(&mut self, ctx: Ctx, to: NodeId, message: Message) {
         self.save(ctx);
+        if self.disk_ignored {
+            return ctx.out.send_now(Address::Node(to), message);
+        }
         ctx.out.send(Address::Node(to), message);
     }
 
@@ -435,6 +519,9 @@ impl<S: StateMachine> Replica<S> {
         if std::mem::take(&mut self.unsaved) {
             let vote = if self.settings.has(Planted::VoteNotSaved) { None } else { self.vote };
             ctx.out.put(VOTE, encode_vote(self.term, vote));
+            if self.settings.has(Planted::CommitNotSynced) {
+                ctx.out.put(COMMIT, Bytes::copy_from_slice(&self.commit.to_le_bytes()));
+            }
         }
     }
 
@@ -446,8 +533,8 @@ impl<S: StateMachine> Replica<S> {
     }
 
     pub(crate) fn halt(&mut self, ctx: Ctx, reason: String) {
-        self.halted = true;
-        ctx.out.halt(reason);
+        ctx.out.halt(reason.clone());
+        self.halted = Some(reason);
     }
 
     fn role(&self) -> &'static str {
@@ -494,6 +581,26 @@ impl<S> Replica<S> {
     /// The state machine.
     pub fn state(&self) -> &S {
         &self.state
+    }
+
+    /// Who takes part, as far as this node knows.
+    pub fn members(&self) -> Members {
+        self.log.members()
+    }
+
+    /// The latest snapshot.
+    pub fn snapshot(&self) -> Option<&Snapshot> {
+        self.snapshots.latest.as_ref()
+    }
+
+    /// Why the node does nothing any more, if it stopped.
+    pub fn halted(&self) -> Option<&str> {
+        self.halted.as_deref()
+    }
+
+    /// Whether it stopped because its disk refused a write.
+    pub fn disk_failed(&self) -> bool {
+        self.disk_failed
     }
 
     /// What the node knows of each follower, if it leads.

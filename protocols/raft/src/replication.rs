@@ -6,8 +6,8 @@ use proto::{Address, StateMachine};
 use crate::bugs::Planted;
 use crate::log::{Entry, EntryKind, RECORD_HEADER};
 use crate::message::{Answer, Message};
-use crate::progress::{Sending, quorum_index};
-use crate::replica::{Ctx, HEARTBEAT, Replica, Role, answer};
+use crate::progress::{Progress, Sending};
+use crate::replica::{Ctx, HEARTBEAT, Leadership, Replica, Role, answer};
 
 /// The leader's part.
 impl<S: StateMachine> Replica<S> {
@@ -36,7 +36,8 @@ impl<S: StateMachine> Replica<S> {
         }
         leader.unsynced.push_back((ctx.out.barrier(), self.log.last_index()));
         // A leader counts itself when its disk has the entries, not before (dissertation §10.2.1).
-        if self.settings.has(Planted::Forgets) || self.settings.has(Planted::LostWrite) {
+        let early = [Planted::Forgets, Planted::LostWrite, Planted::LeaderCountsUnsynced];
+        if early.iter().any(|bug| self.settings.has(*bug)) || self.disk_ignored {
             leader.progress[self.me.index()].matched = self.log.last_index();
         }
         self.advance_commit(ctx);
@@ -49,25 +50,30 @@ impl<S: StateMachine> Replica<S> {
     pub(crate) fn replicate(&mut self, ctx: Ctx) {
         let Role::Leader(leader) = &mut self.role else { return };
         let last_index = self.log.last_index();
-        for node in NodeId::all(self.settings.nodes).filter(|&node| node != self.me) {
+        for node in self.log.members().all().iter().filter(|&node| node != self.me) {
             let peer = &mut leader.progress[node.index()];
             while peer.next <= last_index && peer.has_room(self.settings.in_flight, self.settings.in_flight_bytes) {
                 let prev_index = peer.next - 1;
-                let prev_term = self.log.term(prev_index).expect("entries before `next` are in the log");
+                let Some(prev_term) = self.log.term(prev_index) else {
+                    peer.send_snapshot(self.snapshots.latest.as_ref().map_or(0, |snapshot| snapshot.index));
+                    break;
+                };
                 let (entries, bytes) = self.log.batch(peer.next, self.settings.append_bytes);
                 peer.sent(prev_index + entries.len() as u64, bytes);
                 peer.told_commit = self.commit;
-                let message = Message::Append { term: self.term, prev_index, prev_term, commit: self.commit, entries };
+                let (term, commit, session) = (self.term, self.commit, peer.session);
+                let message = Message::Append { term, prev_index, prev_term, commit, entries, session };
                 ctx.out.send_now(Address::Node(node), message);
             }
         }
+        self.send_chunks(ctx);
     }
 
     /// Lets every follower hear that the leader is there, and asks whether it still is one in the latest read round.
     /// At once: nothing that it says has to be on this node's disk.
     pub(crate) fn send_heartbeats(&mut self, ctx: Ctx) {
         let me = self.me;
-        for node in NodeId::all(self.settings.nodes).filter(|&node| node != me) {
+        for node in self.log.members().all().iter().filter(|&node| node != me) {
             self.send_heartbeat(ctx, node);
         }
     }
@@ -87,52 +93,88 @@ impl<S: StateMachine> Replica<S> {
             ctx.out.label(format!("lost its quorum at term {}", self.term));
             return self.follow(ctx, self.term);
         }
-        let Role::Leader(_) = self.role else { return };
+        let Role::Leader(leader) = &mut self.role else { return };
+        leader.ticks += 1;
         ctx.out.set_timer(HEARTBEAT, self.settings.heartbeat);
+        self.begin_beat(ctx);
         self.send_heartbeats(ctx);
         self.probe_stalled(ctx);
+        self.drive_change(ctx);
+        self.drive_transfer(ctx);
     }
 
     /// Appends may get lost, and a follower complains only when the next one comes: where nothing moved for a heartbeat, an
     /// empty append provokes the answer.
     fn probe_stalled(&mut self, ctx: Ctx) {
         let Role::Leader(leader) = &mut self.role else { return };
-        for (node, peer) in NodeId::all(self.settings.nodes).zip(&mut leader.progress) {
+        for node in self.log.members().all().iter() {
+            let peer = &mut leader.progress[node.index()];
             if peer.is_stalled() {
-                let (prev_index, entries) = (peer.next - 1, Vec::new());
-                let prev_term = self.log.term(prev_index).expect("entries before `next` are in the log");
-                let message = Message::Append { term: self.term, prev_index, prev_term, commit: self.commit, entries };
+                let prev_index = peer.next - 1;
+                let Some(prev_term) = self.log.term(prev_index) else {
+                    peer.probe(peer.matched + 1, false); // the entry is gone: a snapshot is due
+                    continue;
+                };
+                let (term, commit, session) = (self.term, self.commit, peer.session);
+                let message = Message::Append { term, prev_index, prev_term, commit, entries: Vec::new(), session };
                 ctx.out.send_now(Address::Node(node), message);
             }
         }
     }
 
-    pub(crate) fn on_accepted(&mut self, ctx: Ctx, from: NodeId, index: u64) {
-        let Role::Leader(leader) = &mut self.role else { return };
-        let peer = &mut leader.progress[from.index()];
+    /// What this node knows of a follower, if it leads and `session` is that of the follower's present membership.
+    pub(crate) fn peer(&mut self, from: NodeId, session: u64) -> Option<&mut Progress> {
+        let Role::Leader(leader) = &mut self.role else { return None };
+        Some(&mut leader.progress[from.index()]).filter(|peer| peer.session == session)
+    }
+
+    pub(crate) fn on_accepted(&mut self, ctx: Ctx, from: NodeId, index: u64, session: u64) {
+        let (last_index, goes_back) = (self.log.last_index(), self.settings.has(Planted::MatchGoesBack));
+        let Some(peer) = self.peer(from, session) else { return };
         peer.heard = ctx.now.monotonic;
         // Nobody has more of this term's log than its leader.
-        let index = index.min(self.log.last_index());
+        let index = index.min(last_index);
         peer.accepted(index);
-        if self.settings.has(Planted::MatchGoesBack) {
+        if goes_back {
             peer.matched = index;
         }
+        self.note_progress(from);
         self.advance_commit(ctx);
+        self.drive_change(ctx);
+        self.drive_transfer(ctx);
+    }
+
+    /// The planted bug of keeping the voters in order, but not moving one that is above the quorum's place already.
+    pub(crate) fn note_progress(&mut self, node: NodeId) {
+        let Role::Leader(leader) = &mut self.role else { return };
+        if !self.settings.has(Planted::StaleOrder) {
+            return;
+        }
+        let Leadership { order, progress, .. } = &mut **leader;
+        let matched = |node: NodeId| progress[node.index()].matched;
+        let Some(mut place) = order.iter().position(|other| *other == node) else { return };
+        if place < order.len() / 2 {
+            return;
+        }
+        while place > 0 && matched(order[place - 1]) < matched(node) {
+            order.swap(place - 1, place);
+            place -= 1;
+        }
     }
 
     /// The logs differ at `index` or the follower's ends before it: back off to where they may agree.
-    pub(crate) fn on_rejected(&mut self, ctx: Ctx, from: NodeId, index: u64, hint: (u64, u64)) {
-        let Role::Leader(leader) = &mut self.role else { return };
-        let peer = &mut leader.progress[from.index()];
+    pub(crate) fn on_rejected(&mut self, ctx: Ctx, from: NodeId, index: u64, hint: (u64, u64), session: u64) {
+        let (agree, _) = self.log.back_off(hint.0.min(index.saturating_sub(1)), hint.1);
+        let Some(peer) = self.peer(from, session) else { return };
         peer.heard = ctx.now.monotonic;
         match peer.sending {
+            Sending::Snapshot { .. } => return, // what is sent now makes up for it
             // Delayed: the follower has acknowledged the entry since. (If it is not delayed, the disk of the follower lost
             // what it had acknowledged. Nothing here can mend that, and probing on at once would not end.)
             _ if index <= peer.matched => return,
             Sending::Probe { .. } if index + 1 != peer.next => return, // the answer to an earlier probe
             _ => {}
         }
-        let (agree, _) = self.log.back_off(hint.0.min(index.saturating_sub(1)), hint.1);
         peer.probe(agree + 1, false);
     }
 
@@ -150,6 +192,8 @@ impl<S: StateMachine> Replica<S> {
         let peer = &mut leader.progress[from.index()];
         peer.heard = ctx.now.monotonic;
         peer.unpause();
+        peer.beat = peer.beat.max(context);
+        peer.heard_tick = leader.ticks;
         leader.rounds.acknowledged(from, context);
         self.confirm_rounds(ctx);
     }
@@ -161,7 +205,10 @@ impl<S: StateMachine> Replica<S> {
         let own = leader.progress[self.me.index()].matched;
         let index = match self.settings.has(Planted::LostWrite) {
             true => own,
-            false => quorum_index(&leader.progress, self.settings.quorum()),
+            false if self.settings.has(Planted::StaleOrder) => {
+                leader.progress[leader.order[leader.order.len() / 2].index()].matched
+            }
+            false => self.log.members().quorum_value(|node| leader.progress[node.index()].matched),
         };
         if index <= self.commit {
             return;
@@ -182,21 +229,39 @@ impl<S: StateMachine> Replica<S> {
         from: NodeId,
         (prev_index, prev_term): (u64, u64),
         commit: u64,
-        entries: Vec<Entry>,
+        mut entries: Vec<Entry>,
+        session: u64,
     ) {
         self.save(ctx); // the term, before entries of it
-        if self.log.term(prev_index) != Some(prev_term) {
-            return self.reject(ctx, from, prev_index, prev_term);
-        }
         let vouched = prev_index + entries.len() as u64;
-        for (index, entry) in (prev_index + 1..).zip(entries) {
+        let gone = self.log.base().saturating_sub(prev_index);
+        if self.settings.has(Planted::AppendsBlindlyAtZero) && prev_index == 0 && gone > 0 {
+            return self.append_blindly(ctx, from, entries, session);
+        }
+        let off_by_one = self.settings.has(Planted::BoundaryOffByOne) && prev_index == self.log.base() + 1;
+        if gone == 0 && self.log.term(prev_index) != Some(prev_term) && !off_by_one {
+            return self.reject(ctx, from, (prev_index, prev_term), session);
+        }
+        // What is no longer in the log is committed, hence the same at every leader since.
+        entries.drain(..(gone as usize).min(entries.len()));
+        for (index, entry) in (prev_index.max(self.log.base()) + 1..).zip(entries) {
             self.take_over(ctx, index, entry);
         }
         if self.settings.has(Planted::TruncatesAlways) && self.log.last_index() > vouched {
             self.truncate(ctx, vouched + 1);
         }
         self.learn_commit(ctx, commit, vouched);
-        self.accept(ctx, from, vouched);
+        self.accept(ctx, from, vouched, session);
+    }
+
+    /// The planted bug of taking "after entry 0" for a match, whatever the log begins with.
+    fn append_blindly(&mut self, ctx: Ctx, from: NodeId, entries: Vec<Entry>, session: u64) {
+        let vouched = self.log.last_index() + entries.len() as u64;
+        for entry in entries {
+            ctx.out.append(entry.record.clone());
+            self.log.push(entry);
+        }
+        self.accept(ctx, from, vouched, session);
     }
 
     /// Adds an entry unless it is there already. An append can arrive late or twice: only an entry that really conflicts, by
@@ -220,18 +285,18 @@ impl<S: StateMachine> Replica<S> {
     }
 
     /// Acknowledges what this append vouched for, when it is durable. What the log holds beyond may be another leader's.
-    fn accept(&mut self, ctx: Ctx, from: NodeId, vouched: u64) {
+    fn accept(&mut self, ctx: Ctx, from: NodeId, vouched: u64, session: u64) {
         let index = if self.settings.has(Planted::AcksUnchecked) { self.log.last_index() } else { vouched };
-        let message = Message::Accepted { term: self.term, index };
+        let message = Message::Accepted { term: self.term, index, session };
         if self.settings.has(Planted::Forgets) {
             return ctx.out.send_now(Address::Node(from), message);
         }
         self.say(ctx, from, message);
     }
 
-    fn reject(&mut self, ctx: Ctx, from: NodeId, index: u64, term: u64) {
+    fn reject(&mut self, ctx: Ctx, from: NodeId, (index, term): (u64, u64), session: u64) {
         let (hint_index, hint_term) = self.log.back_off(index, term);
-        self.say(ctx, from, Message::Rejected { term: self.term, index, hint_index, hint_term });
+        self.say(ctx, from, Message::Rejected { term: self.term, index, hint_index, hint_term, session });
     }
 
     /// At once, although the term may not be saved yet: "no later leader that I know of" is about the past, and stays
@@ -242,7 +307,7 @@ impl<S: StateMachine> Replica<S> {
     }
 
     /// The leader has committed up to `commit`, and this log agrees with the leader's up to `vouched`.
-    fn learn_commit(&mut self, ctx: Ctx, commit: u64, vouched: u64) {
+    pub(crate) fn learn_commit(&mut self, ctx: Ctx, commit: u64, vouched: u64) {
         let vouched = if self.settings.has(Planted::CommitUnchecked) { self.log.last_index() } else { vouched };
         let commit = commit.min(vouched);
         if self.settings.has(Planted::CommitGoesBack) {
@@ -259,19 +324,31 @@ impl<S: StateMachine> Replica<S> {
     /// Commits up to `index` and applies it: answers the clients that waited, and the reads that can now be served.
     fn commit_to(&mut self, ctx: Ctx, index: u64) {
         self.commit = index;
-        while self.applied < self.commit {
+        self.apply_committed(ctx);
+        self.serve_questions(ctx);
+        self.snapshot_if_due(ctx);
+        self.drive_change(ctx);
+    }
+
+    fn apply_committed(&mut self, ctx: Ctx) {
+        while self.applied < self.commit && self.halted().is_none() {
             self.apply_next(ctx);
         }
-        self.serve_questions(ctx);
     }
 
     fn apply_next(&mut self, ctx: Ctx) {
-        self.applied += 1;
-        let index = self.applied;
-        let entry = self.log.entry(index).expect("committed entries are in the log");
+        let index = self.applied + 1;
+        if self.settings.has(Planted::IndexBeforeApply) {
+            self.applied = index;
+            self.snapshot_if_due(ctx);
+        }
+        let Some(entry) = self.log.entry(index) else {
+            return self.halt(ctx, format!("committed entry {index} is not in the log"));
+        };
+        self.applied = index;
         let reply = match entry.kind() {
             EntryKind::Command => self.state.apply(&entry.command()),
-            EntryKind::Noop => Bytes::new(),
+            EntryKind::Noop | EntryKind::Members => Bytes::new(),
         };
         let Role::Leader(leader) = &mut self.role else { return };
         leader.uncommitted_bytes = leader.uncommitted_bytes.saturating_sub(entry.record.len() as u64);
@@ -287,11 +364,13 @@ impl<S: StateMachine> Replica<S> {
         if self.settings.bug.is_none() {
             return self.halt(ctx, format!("committed entry {index} is overruled at term {}", self.term));
         }
-        self.commit = index - 1;
-        self.applied = 0;
-        self.state = S::default();
-        while self.applied < self.commit {
-            self.apply_next(ctx);
+        let base = self.snapshots.latest.as_ref().filter(|snapshot| snapshot.index < index);
+        let restored = base.and_then(|snapshot| Some((snapshot.index, S::restore(&snapshot.state()).ok()?)));
+        if restored.is_none() && self.log.base() > 0 {
+            return self.halt(ctx, format!("committed entry {index} is overruled, and the log before it is gone"));
         }
+        self.commit = index - 1;
+        (self.applied, self.state) = restored.unwrap_or_default();
+        self.apply_committed(ctx);
     }
 }

@@ -3,7 +3,8 @@
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
-use base::units::{parse_count, parse_duration, parse_size};
+use base::NodeSet;
+use base::units::{parse_count, parse_duration, parse_share, parse_size};
 use proto::Parameters;
 
 use crate::bugs::Planted;
@@ -12,7 +13,7 @@ use crate::bugs::Planted;
 pub const MAX_NODES: usize = 64;
 
 /// What can be chosen about a cluster. Every replica and client of it has the same.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Settings {
     /// Number of servers.
     pub nodes: usize,
@@ -33,6 +34,17 @@ pub struct Settings {
     pub uncommitted_bytes: usize,
     /// A replica with this many unanswered reads refuses further ones as overloaded.
     pub reads: usize,
+    /// How many of the servers are members at the first start: the first so many, or all. The others wait to be made members.
+    pub members: Option<usize>,
+    /// After so many applied entries a snapshot is taken.
+    pub snapshot_entries: u64,
+    /// So many entries that a snapshot has stay in the log, for followers that are only a little behind.
+    pub snapshot_keep: u64,
+    /// Bytes of a snapshot in one message.
+    pub chunk_bytes: usize,
+    /// How much faster one server's clock may run than another's, as a share (0.1 is ten percent), for a leader to answer reads in
+    /// trust of its lease; `None`: it never does.
+    pub lease_drift: Option<f64>,
     /// How long a client looks for a leader before it gives up an operation that was never executed.
     pub patience: Duration,
     /// The bug planted in this cluster, if any.
@@ -55,13 +67,19 @@ impl Settings {
             uncommitted: 16_384,
             uncommitted_bytes: 16 << 20,
             reads: 16_384,
+            members: None,
+            snapshot_entries: 65_536,
+            snapshot_keep: 4_096,
+            chunk_bytes: 256 << 10,
+            lease_drift: None,
             patience: Duration::from_millis(800),
             bug: None,
         }
     }
 
     /// Reads `heartbeat`, `election_timeout` (`150ms..300ms`), `append_bytes`, `in_flight`, `in_flight_bytes`, `uncommitted`,
-    /// `uncommitted_bytes`, `reads`, `patience` and `bug`; what is not given keeps its default.
+    /// `uncommitted_bytes`, `reads`, `members`, `snapshot_entries`, `snapshot_keep`, `chunk_bytes`, `lease_drift`, `patience` and `bug`; what
+    /// is not given keeps its default.
     pub fn parse(parameters: &Parameters, nodes: usize) -> Result<Self, String> {
         let mut settings = Settings::new(nodes);
         for (name, text) in parameters {
@@ -70,14 +88,22 @@ impl Settings {
         settings.checked()
     }
 
+    /// How long a leader may trust that nobody else was elected, counted from when it asked those who answered; `None`: not at all.
+    /// They elect nobody for the shortest election timeout by their clocks; the leader's may be slower by the drift.
+    pub fn lease(&self) -> Option<Duration> {
+        let planted = [Planted::LeaseOutlivesTransfer, Planted::LeaseByTicks].iter().any(|bug| self.has(*bug));
+        let drift = self.lease_drift.or(planted.then_some(0.1))?;
+        Some(self.election_timeout.start().div_f64(1.0 + drift))
+    }
+
     /// Whether this bug is planted.
     pub fn has(&self, bug: Planted) -> bool {
         self.bug == Some(bug)
     }
 
-    /// How many of the nodes are a quorum: a majority.
-    pub fn quorum(&self) -> usize {
-        self.nodes / 2 + 1
+    /// Who votes at the first start.
+    pub fn first_voters(&self) -> NodeSet {
+        NodeSet::first(self.members.unwrap_or(self.nodes))
     }
 
     fn set(&mut self, name: &str, text: &str) -> Result<(), String> {
@@ -90,12 +116,18 @@ impl Settings {
             "uncommitted" => self.uncommitted = parse_count(text)?,
             "uncommitted_bytes" => self.uncommitted_bytes = parse_size(text)? as usize,
             "reads" => self.reads = parse_count(text)?,
+            "members" => self.members = Some(parse_count(text)?),
+            "snapshot_entries" => self.snapshot_entries = parse_count(text)? as u64,
+            "snapshot_keep" => self.snapshot_keep = parse_count(text)? as u64,
+            "chunk_bytes" => self.chunk_bytes = parse_size(text)? as usize,
+            "lease_drift" => self.lease_drift = Some(parse_share(text)?),
             "patience" => self.patience = parse_duration(text)?,
             "bug" => self.bug = Planted::parse(text)?,
             _ => {
                 return Err(
-                    "is no setting of raft; there are append_bytes, bug, election_timeout, heartbeat, in_flight, \
-                            in_flight_bytes, patience, reads, uncommitted, uncommitted_bytes"
+                    "is no setting of raft; there are append_bytes, bug, chunk_bytes, election_timeout, heartbeat, in_flight, \
+                            in_flight_bytes, lease_drift, members, patience, reads, snapshot_entries, snapshot_keep, uncommitted, \
+                            uncommitted_bytes"
                         .into(),
                 );
             }
@@ -106,6 +138,9 @@ impl Settings {
     fn checked(self) -> Result<Self, String> {
         if self.nodes == 0 || self.nodes > MAX_NODES {
             return Err(format!("a cluster of {} nodes; raft takes 1 to {MAX_NODES}", self.nodes));
+        }
+        if let Some(members) = self.members.filter(|members| !(1..=self.nodes).contains(members)) {
+            return Err(format!("`members`: {members} of a cluster of {} nodes", self.nodes));
         }
         if self.heartbeat.is_zero() || self.heartbeat * 2 > *self.election_timeout.start() {
             return Err(format!(
@@ -121,6 +156,8 @@ impl Settings {
             self.uncommitted,
             self.uncommitted_bytes,
             self.reads,
+            self.snapshot_entries as usize,
+            self.chunk_bytes,
         ]
         .contains(&0)
         {

@@ -109,8 +109,8 @@ fn leader_with(settings: Settings) -> Bench<Replica<Kv>> {
     let mut n1 = recovered(settings, Recovered::default());
     elect(&mut n1);
     n1.sync();
-    n1.hear(2, Message::Accepted { term: 1, index: 1 });
-    n1.hear(3, Message::Accepted { term: 1, index: 1 });
+    n1.hear(2, Message::Accepted { term: 1, index: 1, session: 0 });
+    n1.hear(3, Message::Accepted { term: 1, index: 1, session: 0 });
     assert_eq!(n1.actor.commit(), 1);
     n1.told.clear();
     n1
@@ -141,7 +141,7 @@ fn entry(term: u64) -> Entry {
 
 fn append(term: u64, prev: (u64, u64), terms: &[u64], commit: u64) -> Message {
     let entries = terms.iter().map(|&term| entry(term)).collect();
-    Message::Append { term, prev_index: prev.0, prev_term: prev.1, commit, entries }
+    Message::Append { term, prev_index: prev.0, prev_term: prev.1, commit, entries, session: 0 }
 }
 
 #[test]
@@ -172,7 +172,7 @@ fn a_candidate_asks_twice_and_its_own_vote_counts_when_it_is_durable() {
 fn a_leader_sends_at_once_and_counts_itself_when_its_disk_has_the_entry() {
     let mut n1 = leader();
     n1.give(request(7, Request::write(1, 10)));
-    n1.hear(2, Message::Accepted { term: 1, index: 2 });
+    n1.hear(2, Message::Accepted { term: 1, index: 2, session: 0 });
     n1.look(expect![[r#"
         disk 3: append Command of term 1
         → n2 append 1@1 +1 commit 1 (term 1)
@@ -237,15 +237,15 @@ fn a_conflict_costs_the_tail_and_a_delayed_append_costs_nothing() {
 fn a_vote_is_refused_while_a_leader_is_heard_and_given_once_a_term() {
     let mut n1 = replica(3);
     n1.hear(2, Message::Heartbeat { term: 1, commit: 0, context: 0 });
-    n1.hear(3, Message::Vote { term: 2, last_index: 9, last_term: 1 });
+    n1.hear(3, Message::Vote { term: 2, last_index: 9, last_term: 1, asked: false });
     n1.look(expect![[r#"
         → n2 heartbeat-reply round 0 (term 1)
         disk 1: vote = term 1 for n0
     "#]]);
     n1.now += Duration::from_secs(1);
-    n1.hear(3, Message::Vote { term: 2, last_index: 9, last_term: 1 });
-    n1.hear(2, Message::Vote { term: 2, last_index: 9, last_term: 1 });
-    n1.hear(3, Message::Vote { term: 2, last_index: 9, last_term: 1 });
+    n1.hear(3, Message::Vote { term: 2, last_index: 9, last_term: 1, asked: false });
+    n1.hear(2, Message::Vote { term: 2, last_index: 9, last_term: 1, asked: false });
+    n1.hear(3, Message::Vote { term: 2, last_index: 9, last_term: 1, asked: false });
     n1.look(expect![[r#"
         disk 2: vote = term 2 for n3
         → n3 vote-reply granted (term 2) [after 2]
@@ -257,7 +257,7 @@ fn a_vote_is_refused_while_a_leader_is_heard_and_given_once_a_term() {
 #[test]
 fn a_vote_outlives_a_crash() {
     let mut before = replica(3);
-    let vote = Message::Vote { term: 5, last_index: 0, last_term: 0 };
+    let vote = Message::Vote { term: 5, last_index: 0, last_term: 0, asked: false };
     let input = Input::Message { from: Address::Node(NodeId(2)), message: vote };
     before.actor.step(&mut Context { now: clock(before.now), rng: &mut before.rng, out: &mut before.out }, input);
     let blobs = before.out.drain().find_map(|output| match output {
@@ -267,7 +267,7 @@ fn a_vote_outlives_a_crash() {
     let blobs = blobs.expect("the vote was written");
     let disk = Recovered { blobs: blobs.into(), ..Recovered::default() };
     let mut n1 = recovered(Settings::new(3), disk);
-    n1.hear(2, Message::Vote { term: 5, last_index: 0, last_term: 0 });
+    n1.hear(2, Message::Vote { term: 5, last_index: 0, last_term: 0, asked: false });
     n1.look(expect![[r#"
         → n2 vote-reply refused (term 5)
     "#]]);
@@ -337,7 +337,7 @@ fn a_read_waits_until_an_entry_of_the_term_is_committed() {
     n1.give(request(8, Request::read(1)));
     n1.look(expect![[""]]);
     n1.sync();
-    n1.hear(2, Message::Accepted { term: 1, index: 1 });
+    n1.hear(2, Message::Accepted { term: 1, index: 1, session: 0 });
     n1.look(expect![[r#"
         → n2 heartbeat commit 1 round 1 (term 1)
         → n3 heartbeat commit 0 round 1 (term 1)
@@ -382,9 +382,9 @@ fn an_entry_of_an_earlier_term_is_not_committed_by_counting() {
         n1.sync();
         n1.hear(2, Message::VoteReply { term: 3, granted: true });
         n1.sync();
-        n1.hear(2, Message::Accepted { term: 3, index: 1 });
+        n1.hear(2, Message::Accepted { term: 3, index: 1, session: 0 });
         assert_eq!(n1.actor.commit(), commit, "{bug:?}");
-        n1.hear(2, Message::Accepted { term: 3, index: 2 });
+        n1.hear(2, Message::Accepted { term: 3, index: 2, session: 0 });
         assert_eq!(n1.actor.commit(), 2, "with one of its own, all before it are");
     }
 }
@@ -424,7 +424,7 @@ fn a_lost_append_is_noticed_at_the_next_heartbeats_and_sent_again() {
         → n2 append 2@1 +0 commit 1 (term 1)
         → n3 append 2@1 +0 commit 1 (term 1)
     "#]]);
-    n1.hear(2, Message::Rejected { term: 1, index: 2, hint_index: 1, hint_term: 1 });
+    n1.hear(2, Message::Rejected { term: 1, index: 2, hint_index: 1, hint_term: 1, session: 0 });
     n1.look(expect![[r#"
         → n2 append 1@1 +1 commit 1 (term 1)
     "#]]);
@@ -445,7 +445,7 @@ fn a_leader_that_forgets_answers_before_its_disk_has_anything() {
     let settings = Settings { bug: Some(Planted::Forgets), ..Settings::new(3) };
     let mut n1 = leader_with(settings);
     n1.give(request(7, Request::write(1, 10)));
-    n1.hear(2, Message::Accepted { term: 1, index: 2 });
+    n1.hear(2, Message::Accepted { term: 1, index: 2, session: 0 });
     assert!(n1.told.iter().any(|line| line.contains("reply done")), "{:?}", n1.told);
 }
 

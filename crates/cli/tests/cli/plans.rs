@@ -12,6 +12,7 @@ const RUN_BY: &[(&str, fn())] = &[
     ("raft-kv-stale-read", raft_kv_with_stale_reads_is_invalid),
     ("raft-kv-lost-write", raft_kv_that_loses_writes_is_invalid),
     ("raft-kv-forgets", raft_kv_that_forgets_is_invalid),
+    ("raft-kv-members", raft_kv_whose_members_change_is_valid),
     ("paxos-register", paxos_register_is_valid),
     ("etcd", etcd_is_valid),
     ("etcd-pause", etcd_survives_a_pause_or_is_caught),
@@ -55,6 +56,19 @@ fn raft_kv_that_forgets_is_invalid() {
     let all = "{ at = '1s', lasts = '500ms', kind = 'kill', target = 'all' }";
     let again = "{ at = '3s', lasts = '500ms', kind = 'kill', target = 'all' }";
     red("raft-kv-forgets", &["phases.warmup=500ms", "phases.load=6s", &faults(&[all, again])]);
+}
+
+#[test]
+fn raft_kv_whose_members_change_is_valid() {
+    let admin = "admin.at=[{ at = '300ms', do = 'members n1 n2 n3 n4 n5' }, { at = '3500ms', do = 'transfer n4' }, \
+        { at = '4s', do = 'members n1 n4 n5' }, { at = '5s', do = 'members n2 n3 n4 n5' }]";
+    let set = ["phases.warmup=500ms", "phases.load=10s", &faults(&[KILL_LEADER]), admin];
+    let results = run("raft-kv-members", 1, &set).results;
+    good(&results);
+    let notes = results["notes"].to_string();
+    for action in ["members n1 n2 n3 n4 n5", "transfer n4", "members n1 n4 n5", "members n2 n3 n4 n5"] {
+        assert!(notes.contains(&format!("{action}: ok")), "{action}: {notes}");
+    }
 }
 
 #[test]

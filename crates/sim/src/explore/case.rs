@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use base::{NodeId, Rng, Seed, Time};
-use history::Request;
+use history::{Action, Request};
 use proto::{Parameters, Target};
 use serde::{Deserialize, Serialize};
 
@@ -79,6 +79,9 @@ pub struct Case {
     pub storm: Duration,
     /// How long a server may then take to do a write; zero does not ask for progress.
     pub calm: Duration,
+    /// How long each of two operators waits between two actions, at least; zero: nobody asks for any.
+    #[serde(default)]
+    pub operator: Duration,
 }
 
 /// Another future of the same past.
@@ -136,8 +139,28 @@ impl Case {
             forks: Vec::new(),
             storm: scope.storm,
             calm: scope.calm,
+            operator: Duration::ZERO,
         };
-        scope.level.limit(case)
+        scope.level.limit(case.with_operator(rng, specimen))
+    }
+
+    /// Now and then somebody changes the cluster meanwhile, if the protocol has such a thing. Servers are not lost for good then: of
+    /// few members each may be needed.
+    fn with_operator(mut self, rng: &mut Rng, specimen: &dyn Specimen) -> Case {
+        if rng.chance(0.4) && !specimen.actions(rng, self.nodes, 1).is_empty() {
+            self.operator = pick(rng, &[ms(50), ms(200), ms(800)]);
+            if let Faults::Drawn(mix) = &mut self.faults {
+                (mix.wipe, mix.rot) = (FaultMix::none().wipe, FaultMix::none().rot);
+            }
+        }
+        self
+    }
+
+    /// What an operator asks for while the storm lasts.
+    pub(super) fn actions(&self, specimen: &dyn Specimen, operator: u64) -> Vec<(Action, Target)> {
+        let mut rng = Seed(self.seed).derive("operator").nth(operator).rng();
+        let most = self.storm.as_nanos().checked_div(self.operator.as_nanos()).unwrap_or(0);
+        specimen.actions(&mut rng, self.nodes, most as usize)
     }
 
     /// How the world of the case behaves.

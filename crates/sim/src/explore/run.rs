@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use base::{NodeId, Rng, Seed};
-use history::{Operation, Outcome, Request};
+use history::{Action, Operation, Outcome, Request};
 use proto::{Parameters, Target};
 
 use crate::act::Act;
@@ -26,6 +26,11 @@ pub trait Specimen {
     /// Settings of the protocol that may differ from case to case: what is legal, and rarely chosen, finds what the defaults hide.
     fn knobs(&self, _rng: &mut Rng, _nodes: usize) -> Parameters {
         Parameters::new()
+    }
+
+    /// At most so many things that an operator of such a cluster may ask for, one after another; none if the protocol has no such things.
+    fn actions(&self, _rng: &mut Rng, _nodes: usize, _most: usize) -> Vec<(Action, Target)> {
+        Vec::new()
     }
 
     /// What clients saw: the name of the model that it breaks, and why; `None` if it breaks none.
@@ -92,7 +97,7 @@ impl Case {
             return self.run_steps(steps, specimen, transcript);
         }
         let mut world = specimen.world(self, Options { transcript, ..self.options() })?;
-        let finding = self.go(&mut world).or_else(|| {
+        let finding = self.go(&mut world, specimen).or_else(|| {
             let (by, sentence) = specimen.judge(&world.history())?;
             Some(Finding { by, sentence })
         });
@@ -100,11 +105,17 @@ impl Case {
     }
 
     /// Load and both phases, without judgement on what clients saw.
-    pub(super) fn go(&self, world: &mut World) -> Option<Finding> {
+    pub(super) fn go(&self, world: &mut World, specimen: &dyn Specimen) -> Option<Finding> {
         let (seed, nodes, keys) = (self.seed, self.nodes, self.keys);
         world.drive(self.clients, (Duration::ZERO, self.think), move |index| {
             Some(Case::operation(seed, nodes, keys, index))
         });
+        if !self.operator.is_zero() {
+            // Two of them, who know nothing of each other.
+            for operator in 0..2 {
+                world.operate((self.operator, self.operator * 3), self.actions(specimen, operator));
+            }
+        }
         self.endure(world)
     }
 

@@ -153,6 +153,7 @@ const SIMPLER: &[fn(&mut Case)] = &[
     |case| edit(case, |mix| mix.fill_disk = FaultMix::none().fill_disk),
     |case| edit(case, |mix| mix.wipe = FaultMix::none().wipe),
     |case| edit(case, |mix| mix.rot = FaultMix::none().rot),
+    |case| case.operator = Duration::ZERO,
     |case| case.nodes = case.nodes.min(3),
     |case| case.loss = 0.0,
     |case| case.duplicate = 0.0,

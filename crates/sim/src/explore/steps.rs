@@ -51,7 +51,7 @@ impl Case {
     pub(crate) fn in_steps(&self, specimen: &dyn Specimen) -> Result<Case, String> {
         let mut world = specimen.world(self, Options { record: true, ..self.options() })?;
         world.log_steps();
-        self.go(&mut world);
+        self.go(&mut world, specimen);
         let stages = world.take_steps();
         let slow = (0..self.nodes as u16).collect();
         Ok(Case {

@@ -3,8 +3,8 @@
 
 use std::time::Duration;
 
-use base::{NodeId, Rng, Seed};
-use history::{History, Request};
+use base::{NodeId, NodeSet, Rng, Seed};
+use history::{Action, History, Request};
 use proto::Target;
 use raft::{Planted, RaftKv, Settings};
 use sim::{Network, Options, World};
@@ -54,6 +54,27 @@ pub fn load(seed: u64, nodes: usize) -> impl FnMut(u64) -> Option<(Request, Targ
         };
         Some((request, target))
     }
+}
+
+/// What an operator asks for, again and again: members out of `nodes` (never fewer than two), leaders, snapshots.
+pub fn actions(seed: u64, nodes: usize, count: u64) -> Vec<(Action, Target)> {
+    let action = |index| {
+        let mut rng = Rng::new(Seed(seed ^ 0x0b5e55ed).nth(index));
+        let node = NodeId(rng.below(nodes as u64) as u16);
+        match rng.below(10) {
+            0..=5 => {
+                let size = rng.within(2..=nodes as u64) as usize;
+                let mut members = NodeSet::only(node);
+                while members.count() < size {
+                    members.insert(NodeId(rng.below(nodes as u64) as u16));
+                }
+                (Action::Members(members), Target::Leader)
+            }
+            6..=8 => (Action::Transfer(node), Target::Leader),
+            _ => (Action::Compact, Target::Only(node)),
+        }
+    };
+    (0..count).map(action).collect()
 }
 
 /// What the linearizability checker says of the history of a world.

@@ -1,0 +1,167 @@
+//! What the logs of all servers have in common.
+
+use std::collections::{BTreeMap, VecDeque};
+
+use base::{NodeId, NodeSet, Time};
+use proto::{Oracle, StateMachine};
+
+use crate::log::Log;
+use crate::oracle::digest;
+use crate::replica::Replica;
+
+pub(super) fn oracles<S: StateMachine>(nodes: usize) -> Vec<Box<dyn Oracle<Replica<S>>>> {
+    vec![
+        Box::new(LogMatching { logs: vec![Mirror::default(); nodes], chains: BTreeMap::new() }),
+        Box::new(LeaderCompleteness { led: vec![0; nodes], committed: None }),
+        Box::new(CommittedOnQuorum { logs: vec![Mirror::default(); nodes], commit: 0 }),
+    ]
+}
+
+/// The terms of a server's log as last seen.
+#[derive(Clone, Debug, Default, Hash)]
+struct Mirror {
+    /// Entries up to this one are in the server's snapshot.
+    base: u64,
+    terms: VecDeque<u64>,
+    truncations: u64,
+    /// The server came up again: its log may be another.
+    stale: bool,
+}
+
+impl Mirror {
+    /// Brings the mirror up to date and returns the first index that is new.
+    fn update(&mut self, log: &Log) -> u64 {
+        if log.base() < self.base || log.base() > self.base + self.terms.len() as u64 {
+            (self.base, self.terms) = (log.base(), VecDeque::new());
+        }
+        self.terms.drain(..(log.base() - self.base) as usize);
+        self.base = log.base();
+        if self.stale || self.truncations != log.truncations() {
+            let agrees = |&(index, term): &(u64, &u64)| log.term(index) == Some(*term);
+            let kept = (self.base + 1..).zip(&self.terms).take_while(agrees).count();
+            self.terms.truncate(kept);
+        }
+        (self.truncations, self.stale) = (log.truncations(), false);
+        let first = self.base + self.terms.len() as u64 + 1;
+        self.terms.extend((first..=log.last_index()).map(|index| log.term(index).unwrap_or(0)));
+        first
+    }
+
+    fn has(&self, index: u64, term: u64) -> bool {
+        index <= self.base || self.terms.get((index - self.base - 1) as usize) == Some(&term)
+    }
+}
+
+/// Two logs that have an entry of the same index and term are the same up to there.
+#[derive(Clone, Debug, Hash)]
+struct LogMatching {
+    logs: Vec<Mirror>,
+    /// By index and term: a hash of all entries up to there.
+    chains: BTreeMap<(u64, u64), u64>,
+}
+
+impl<S: StateMachine> Oracle<Replica<S>> for LogMatching {
+    proto::fork_by_clone!(Replica<S>);
+
+    fn name(&self) -> &'static str {
+        "log-matching"
+    }
+
+    fn after_step(&mut self, _at: Time, node: NodeId, server: &Replica<S>) -> Result<(), String> {
+        let log = server.log();
+        let first = self.logs[node.index()].update(log);
+        if first > log.last_index() {
+            return Ok(());
+        }
+        let before = (first - 1, log.term(first - 1).unwrap_or(0));
+        let mut chain = self.chains.get(&before).copied().unwrap_or(0);
+        for index in first..=log.last_index() {
+            let Some(entry) = log.entry(index) else { break };
+            chain = base::mix(chain, digest(entry));
+            if *self.chains.entry((index, entry.term)).or_insert(chain) != chain {
+                return Err(format!("{node} has another log than others up to entry {index} of term {}", entry.term));
+            }
+        }
+        Ok(())
+    }
+
+    fn after_crash(&mut self, _at: Time, node: NodeId) {
+        self.logs[node.index()].stale = true;
+    }
+}
+
+/// Who is elected has every entry that was committed in an earlier term.
+#[derive(Clone, Debug, Hash)]
+struct LeaderCompleteness {
+    /// By node: the last term in which it was seen to lead.
+    led: Vec<u64>,
+    /// The last committed entry (index, term) and the term of the node that was first seen to have committed it.
+    committed: Option<(u64, u64, u64)>,
+}
+
+impl<S: StateMachine> Oracle<Replica<S>> for LeaderCompleteness {
+    proto::fork_by_clone!(Replica<S>);
+
+    fn name(&self) -> &'static str {
+        "leader-completeness"
+    }
+
+    fn after_step(&mut self, _at: Time, node: NodeId, server: &Replica<S>) -> Result<(), String> {
+        if self.committed.is_none_or(|(index, ..)| server.commit() > index) {
+            let index = server.commit();
+            self.committed = server.log().term(index).map(|term| (index, term, server.term()));
+        }
+        if !server.is_leader() || self.led[node.index()] == server.term() {
+            return Ok(());
+        }
+        self.led[node.index()] = server.term();
+        let has = |index, term| index < server.log().base() || server.log().term(index) == Some(term);
+        match self.committed {
+            // By log matching, having the last of them is having them all.
+            Some((index, term, by)) if by < server.term() && !has(index, term) => Err(format!(
+                "{node} was elected in term {} without entry {index} of term {term}, committed in term {by}",
+                server.term()
+            )),
+            _ => Ok(()),
+        }
+    }
+}
+
+/// When a leader commits an entry, a quorum of its members has it: in a joint step, of the old and of the new ones.
+#[derive(Clone, Debug, Hash)]
+struct CommittedOnQuorum {
+    logs: Vec<Mirror>,
+    /// The highest index that was committed so far.
+    commit: u64,
+}
+
+impl<S: StateMachine> Oracle<Replica<S>> for CommittedOnQuorum {
+    proto::fork_by_clone!(Replica<S>);
+
+    fn name(&self) -> &'static str {
+        "committed-on-quorum"
+    }
+
+    fn after_step(&mut self, _at: Time, node: NodeId, server: &Replica<S>) -> Result<(), String> {
+        self.logs[node.index()].update(server.log());
+        let index = server.commit();
+        if index <= self.commit {
+            return Ok(());
+        }
+        self.commit = index;
+        let term = server.log().term(index).unwrap_or(0);
+        let has = |node: &NodeId| self.logs[node.index()].has(index, term);
+        let holders: NodeSet = NodeId::all(self.logs.len()).filter(has).collect();
+        // A step that commits the last change may begin the next one: those who decided are of before.
+        let (members, before) = (server.members(), server.log().members_at(index));
+        if members.has_quorum(holders) || before.has_quorum(holders) {
+            return Ok(());
+        }
+        let who = if holders.is_empty() { "nobody has".into() } else { format!("only {holders} have") };
+        Err(format!("{node} committed entry {index} of term {term}, which {who}; members are {members}"))
+    }
+
+    fn after_crash(&mut self, _at: Time, node: NodeId) {
+        self.logs[node.index()].stale = true;
+    }
+}
