@@ -1,4 +1,5 @@
-//! Nanoseconds per operation of the register checker, best of several: a quick look where `cargo bench` takes minutes.
+//! Nanoseconds per operation of the register checker, best of several: a quick look where `cargo bench` takes minutes. With a number
+//! as argument, only the register history of that number, on one thread: to be profiled.
 
 use std::time::Instant;
 
@@ -7,16 +8,21 @@ use check::{LINEARIZABLE, Object, Options, check, check_object};
 
 fn main() {
     let register = Large::REGISTER;
-    for large in [
+    let only: Option<usize> = std::env::args().nth(1).and_then(|number| number.parse().ok());
+    for (_, large) in [
         register,
         Large { pending: 0.01, ..register },
         Large { keys: 1000, processes: 50, ..register },
         Large { keys: 10, processes: 50, ..register },
         Large { cas: 0.3, ..register },
         Large { cas: 0.45, failing: 0.7, ..register },
-    ] {
+    ]
+    .into_iter()
+    .enumerate()
+    .filter(|(number, _)| only.is_none_or(|only| only == *number))
+    {
         let history = large.history();
-        for threads in [1, 2] {
+        for threads in if only.is_some() { 1..=1 } else { 1..=2 } {
             let options = Options { threads, ..Options::default() };
             let seconds = |_| {
                 let start = Instant::now();
@@ -28,8 +34,10 @@ fn main() {
             println!("{large:?}: {:.1} ns per operation on {threads} threads", best * 1e9 / history.len() as f64);
         }
     }
-    objects();
-    planted();
+    if only.is_none() {
+        objects();
+        planted();
+    }
 }
 
 fn objects() {
