@@ -57,3 +57,25 @@ fn a_wrong_setting_is_told() {
         .run(&mut |_| {});
     assert!(error.is_err_and(|message| message.contains("no-such")));
 }
+
+/// The finds that were kept: each fails with its bug, for the steps are all there is to it, and passes without. When a protocol changes what it sends,
+/// a file is made again: `assize sim SPECIMEN --bug NAME --save FILE`.
+#[test]
+fn kept_finds_fail_with_their_bug_and_pass_without() {
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../../corpus/sim");
+    let files = std::fs::read_dir(folder).expect("the corpus").map(|entry| entry.expect("a file").path());
+    let mut files: Vec<_> = files.filter(|path| path.extension().is_some_and(|end| end == "json")).collect();
+    files.sort();
+    assert!(files.len() >= 3, "{files:?}");
+    for file in files {
+        let text = std::fs::read_to_string(&file).expect("text");
+        let kept: serde_json::Value = serde_json::from_str(&text).expect("JSON");
+        let info = system::specimen::find(kept["specimen"].as_str().unwrap_or_default()).expect("a specimen");
+        let mut case: sim::explore::Case = serde_json::from_value(kept["case"].clone()).expect("a case");
+        let with = case.run(info, Transcript::Off).expect("the settings are right");
+        assert!(with.finding.is_some(), "{} no longer fails", file.display());
+        case.parameters.remove("bug");
+        let without = case.run(info, Transcript::Off).expect("the settings are right");
+        assert_eq!(without.finding, None, "{} without the bug", file.display());
+    }
+}

@@ -44,6 +44,9 @@ impl Shrinker<'_> {
 
     /// Takes an edit of the steps over if they still fail.
     fn try_steps(&mut self, best: &mut Case, edit: impl FnOnce(&mut Steps)) -> Result<bool, String> {
+        if self.left == 0 {
+            return Ok(false);
+        }
         let mut candidate = best.clone();
         let Faults::Steps(steps) = &mut candidate.faults else { return Ok(false) };
         edit(steps);
@@ -79,7 +82,7 @@ impl Shrinker<'_> {
     /// Clients ask the server that will do it, instead of looking for it.
     fn ask_directly(&mut self, best: &mut Case) -> Result<(), String> {
         let mut place = 0;
-        while place < stages(best).len() {
+        while self.left > 0 && place < stages(best).len() {
             if let Step::Invoke(..) = &stages(best)[place].step {
                 for node in 0..best.nodes as u16 {
                     let before = stages(best).len();
@@ -121,7 +124,7 @@ impl Shrinker<'_> {
         let mut size = (stages(best).len() / 2).min(size).max(1);
         loop {
             let mut end = stages(best).len();
-            while end > 0 {
+            while end > 0 && self.left > 0 {
                 let start = end.saturating_sub(size);
                 self.try_steps(best, |steps| drop(steps.stages.drain(start..end)))?;
                 end = start.min(stages(best).len());

@@ -50,7 +50,7 @@ pub(super) struct Shrinker<'a> {
     pub(super) by: &'a str,
     pub(super) specimen: &'a dyn Specimen,
     /// Events that may still be spent.
-    left: u64,
+    pub(super) left: u64,
     tries: u32,
 }
 
@@ -61,7 +61,7 @@ impl Shrinker<'_> {
             return Ok(None);
         }
         let run = case.run(self.specimen, Transcript::Off)?;
-        self.left = self.left.saturating_sub(run.events.max(1));
+        self.left = self.left.saturating_sub(cost(case, &run));
         self.tries += 1;
         let same = run.finding.as_ref().is_some_and(|finding| finding.by == self.by);
         Ok(same.then_some(run))
@@ -132,6 +132,15 @@ impl Shrinker<'_> {
             size /= 2;
         }
         Ok(())
+    }
+}
+
+/// What a run cost, in events of an ordinary one: steps are looked up one by one, and a message that is like another is searched for.
+fn cost(case: &Case, run: &Run) -> u64 {
+    match &case.faults {
+        Faults::Steps(steps) if steps.loose => 100 + 50 * steps.stages.len() as u64,
+        Faults::Steps(steps) => 100 + 4 * steps.stages.len() as u64,
+        _ => run.events.max(1),
     }
 }
 
