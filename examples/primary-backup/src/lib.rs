@@ -41,9 +41,8 @@ impl proto::Message for Message {
 pub struct Server {
     me: NodeId,
     hasty: bool,
-    /// What was written, in order.
     log: Vec<u64>,
-    /// How many of them each server has on its disk, as far as is known.
+    /// How much of the log each server has on its disk, as far as is known.
     durable: Vec<usize>,
     /// Own writes under way, and how long the log is with each.
     writing: VecDeque<(Barrier, usize)>,
@@ -73,7 +72,8 @@ impl Actor for Server {
                 self.durable[from.index()] = self.durable[from.index()].max(version as usize);
             }
             Input::Durable(barrier) => {
-                while let Some((_, length)) = self.writing.pop_front_if(|(write, _)| *write <= barrier) {
+                while let Some(&(_, length)) = self.writing.front().filter(|(write, _)| *write <= barrier) {
+                    self.writing.pop_front();
                     self.durable[self.me.index()] = length;
                 }
             }
@@ -81,7 +81,8 @@ impl Actor for Server {
             _ => {}
         }
         let everywhere = self.durable.iter().copied().min().unwrap_or(0);
-        while let Some((_, client, answer)) = self.waiting.pop_front_if(|(length, ..)| *length <= everywhere) {
+        while let Some(&(_, client, answer)) = self.waiting.front().filter(|(length, ..)| *length <= everywhere) {
+            self.waiting.pop_front();
             ctx.out.send_now(client, answer); // every disk has it
         }
     }
@@ -108,8 +109,7 @@ impl Server {
     }
 }
 
-/// A client knows which of its operations are not answered yet.
-pub struct Client(BTreeSet<Token>);
+pub struct Client(BTreeSet<Token>); // what is not answered yet
 
 impl Actor for Client {
     type Message = Message;
