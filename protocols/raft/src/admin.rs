@@ -11,14 +11,14 @@ use crate::progress::Progress;
 use crate::replica::{Ctx, Leadership, Replica, Role, answer};
 
 /// Who waits for what he asked.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Operator {
     pub client: u32,
     pub id: u64,
 }
 
 /// A change of members that a leader has been asked for.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Hash)]
 pub(crate) struct Change {
     target: NodeSet,
     operator: Operator,
@@ -27,7 +27,7 @@ pub(crate) struct Change {
 }
 
 /// A leader is handing its office over.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Hash)]
 pub(crate) struct Transfer {
     pub target: NodeId,
     operator: Option<Operator>,

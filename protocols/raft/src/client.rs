@@ -11,6 +11,7 @@
 //! So a command is sent a second time only when it is certain that the first did nothing, and every attempt has an id of
 //! its own: the late reply to one attempt is not taken for the reply to another.
 
+use std::hash::{Hash, Hasher};
 use std::marker::PhantomData;
 use std::time::Duration;
 
@@ -45,7 +46,7 @@ pub struct Client<S> {
     service: PhantomData<fn() -> S>,
 }
 
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Hash)]
 struct Pending {
     token: Token,
     what: What,
@@ -59,7 +60,7 @@ struct Pending {
 }
 
 /// What an operation asks for.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Hash)]
 enum What {
     Request(Request),
     Action(Action),
@@ -90,6 +91,12 @@ impl<S: Service> Actor for Client<S> {
             Input::Abandon(token) => self.on_abandon(ctx, token),
             _ => {}
         }
+    }
+
+    fn fingerprint(&self, mut state: &mut dyn Hasher) -> bool {
+        let Client { settings: _, leader, attempts, slots, free, service: _ } = self;
+        (leader, attempts, slots, free).hash(&mut state);
+        true
     }
 
     fn fork(&self) -> Option<Self> {

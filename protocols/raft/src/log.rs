@@ -83,7 +83,7 @@ impl Entry {
 ///
 /// It also knows who the members are, because the latest entry about them counts from the moment it is in the log, committed or
 /// not, and no longer when it is overwritten (dissertation §4.1).
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Hash)]
 pub struct Log {
     /// Entries up to this index are no longer here.
     base: u64,

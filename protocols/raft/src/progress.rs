@@ -28,7 +28,7 @@ pub enum Sending {
 /// What a leader knows of one follower (and, of itself, what is durable).
 ///
 /// Invariant: `matched < next`.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Hash)]
 pub struct Progress {
     /// Counts how often the node became a member while this leader leads. Replies carry it: what a server said before it was
     /// removed and perhaps emptied must not count when it is back (drmingdrmer/raft-rejoin-bug).

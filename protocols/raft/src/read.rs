@@ -17,7 +17,7 @@ use crate::message::{Answer, Message};
 use crate::replica::{Ctx, Replica, Role, answer};
 
 /// Who waits for a read round.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Hash)]
 pub(crate) enum Reader {
     /// A client, for the answer to its question.
     Client { client: u32, id: u64, question: Bytes },
@@ -26,7 +26,7 @@ pub(crate) enum Reader {
 }
 
 /// The read rounds of a leader.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Hash)]
 pub(crate) struct Rounds {
     /// Numbers the rounds of this term: an acknowledgement carries it, so that a late one of an earlier round does not
     /// confirm a later one (etcd-io/etcd #20418).
@@ -44,7 +44,7 @@ pub(crate) struct Rounds {
 /// Rounds whose start is remembered. Answers to older ones come too late for a lease.
 const BEATS: usize = 64;
 
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Hash)]
 struct Round {
     context: u64,
     /// The commit index when the round started.
@@ -103,7 +103,7 @@ impl Rounds {
 }
 
 /// The reads that a follower serves itself.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Hash)]
 pub(crate) struct Questions {
     /// Numbers the questions to the leader. Starts at random, so that an answer to an earlier life of this node is not
     /// taken for one to this.
@@ -116,14 +116,14 @@ pub(crate) struct Questions {
     waiting: usize,
 }
 
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Hash)]
 struct Question {
     client: u32,
     id: u64,
     question: Bytes,
 }
 
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Hash)]
 struct Asked {
     context: u64,
     since: Time,

@@ -4,6 +4,7 @@
 //! the log is copied and committed, [`read`](super::read) how questions are answered without the log.
 
 use std::collections::VecDeque;
+use std::hash::{Hash, Hasher};
 use std::time::Duration;
 
 use base::{Bytes, NodeId, NodeSet, Time};
@@ -82,7 +83,7 @@ pub struct Replica<S> {
 }
 
 /// What a server is at the moment.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Hash)]
 pub(crate) enum Role {
     Follower,
     /// Asks whether it would be elected (dissertation §9.6).
@@ -98,7 +99,7 @@ pub(crate) enum Role {
 }
 
 /// What only a leader has.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Hash)]
 pub(crate) struct Leadership {
     /// By node; a leader's own says what its disk has.
     pub progress: Vec<Progress>,
@@ -121,14 +122,14 @@ pub(crate) struct Leadership {
     pub order: Vec<NodeId>,
 }
 
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Hash)]
 pub(crate) struct Waiter {
     pub index: u64,
     pub client: u32,
     pub id: u64,
 }
 
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Hash)]
 struct Proposal {
     client: u32,
     id: u64,
@@ -201,6 +202,20 @@ impl<S: StateMachine> Actor for Replica<S> {
         let flags = [self.leader.is_some(), self.vote.is_some(), busy, probing, behind, uncommitted, old_tail];
         let further = [copying, leaving, changing, joint, learning, stranger, installing, cut];
         flags.iter().chain(&further).fold(role, |word, &flag| word << 1 | u64::from(flag))
+    }
+
+    #[rustfmt::skip]
+    fn fingerprint(&self, mut state: &mut dyn Hasher) -> bool {
+        // All of it: a field that is added has to be thought of here.
+        let Replica {
+            me: _, settings: _, state: machine,
+            term, vote, log, unsaved, half_saved, role, leader, heard, timeout, deadline, commit, applied, snapshots, proposals,
+            proposed_bytes, questions, transferring, disk_ignored, disk_failed, halted,
+        } = self;
+        (term, vote, log, unsaved, half_saved, role, leader, heard, timeout, deadline).hash(&mut state);
+        (commit, applied, machine.digest(), snapshots, proposals, proposed_bytes, questions).hash(&mut state);
+        (transferring, disk_ignored, disk_failed, halted).hash(&mut state);
+        true
     }
 
     fn fork(&self) -> Option<Self> {

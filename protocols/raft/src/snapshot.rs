@@ -26,7 +26,7 @@ pub(crate) const SNAPSHOT: &str = "snapshot";
 const HEAD: usize = 16 + ENCODED;
 
 /// The state machine after entry `index`, and what the log would have told beside it.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Snapshot {
     /// The last entry in it.
     pub index: u64,
@@ -60,7 +60,7 @@ impl Snapshot {
 }
 
 /// The snapshots of a server.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Hash)]
 pub(crate) struct Snapshots {
     /// The latest; a leader sends it.
     pub latest: Option<Snapshot>,
@@ -72,14 +72,14 @@ pub(crate) struct Snapshots {
     arrived: Option<(Barrier, Arrived)>,
 }
 
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Hash)]
 struct Incoming {
     /// The leader's term and the snapshot's last index: bytes of another snapshot must not be mixed in.
     of: (u64, u64),
     bytes: Vec<u8>,
 }
 
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Hash)]
 struct Arrived {
     from: NodeId,
     term: u64,
