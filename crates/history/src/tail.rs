@@ -150,12 +150,16 @@ impl Tail {
         Ok(newest)
     }
 
-    /// Looks again at what was under way. Outcomes that are unknown have no time: they end at the newest claim.
+    /// Looks again at what was under way. Outcomes that are unknown have no time: they end at the newest claim. What has one is
+    /// told at its time and not before, though that may be later than the newest claim: it may also be later than one that comes next.
     fn read_completions(&mut self, newest: Option<Time>) -> io::Result<()> {
         let Some(newest) = newest else { return Ok(()) };
         for place in std::mem::take(&mut self.open) {
             match self.peek(place.segment, place.index)? {
-                Some((operation, true)) => self.note(place, &operation, operation.done.min(newest)),
+                Some((operation, true)) => {
+                    let unknown = operation.completion.outcome == Outcome::Info;
+                    self.note(place, &operation, if unknown { newest } else { operation.done });
+                }
                 _ => self.open.push(place),
             }
         }

@@ -40,6 +40,14 @@ fn events_are_told_in_the_order_of_time() {
     assert_eq!(poll(), ["14 -ok in 1", "16 +3 in 2", "17 +4 in 3"], "at the same instant, invocations come first");
     recorder.claim(&claim(4, 5, 30));
     assert_eq!(poll(), ["17 -info in 0", "17 -fail in 2", "30 +5 in 1"]);
+    let long = recorder.claim(&claim(5, 6, 31));
+    assert_eq!(poll(), ["31 +6 in 2"]);
+    recorder.claim(&claim(6, 7, 32));
+    recorder.complete(long, Time(40), Completion::ok(0));
+    assert_eq!(poll(), ["32 +7 in 0"], "not over yet, though the end is known");
+    recorder.claim(&claim(7, 8, 35));
+    recorder.claim(&claim(8, 9, 50));
+    assert_eq!(poll(), ["35 +8 in 4", "40 -ok in 2", "50 +9 in 5"], "an end after an invocation is told after it");
     recorder.finish().unwrap();
     assert!(!tail.poll(&mut |told| panic!("{told:?}")).unwrap(), "the recorder has ended");
 }
