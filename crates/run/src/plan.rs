@@ -359,7 +359,7 @@ const SECTIONS: &[Section] = &[
     },
     Section {
         when: None,
-        path: "admin.at",
+        path: "admin.at[]",
         about: "What an operator asks for while the load runs, beside the faults: one table `[[admin.at]]` an action. An action that does not end `ok` makes the verdict `unknown`.",
         fields: &[
             field("at", "duration", "required", "when, from the start of the load phase"),

@@ -5,7 +5,8 @@
 //! - *wr*: `b` read what `a` wrote;
 //! - *rw*: `b` wrote what the read of `a` does not have yet: of lists, an element that is not in what `a` read (lists only grow); of
 //!   registers, the version that replaced it;
-//! - *ww*: some list that was read has an element of `a` and has none of `b` before it, or `b` read what `a` wrote and replaced it;
+//! - *ww*: some list that was read has an element of `a` before one of `b`, or does not have one of `b` yet; or `b` read what `a` wrote and
+//!   replaced it;
 //! - *so*: one process asked for them in this order; *rt*: `a` was over when `b` began.
 //!
 //! What the weak levels infer of the order of versions (a read that missed a write which it should have seen) is an *ww* of another kind: `b`
@@ -190,7 +191,8 @@ impl<'a> Readers<'a> {
         false
     }
 
-    /// Whether a list shows an element of `before` and none of `after` up to it, or a register was read from one and written by the other.
+    /// Whether a list shows an element of `before` and behind it, or not yet, one of `after`; or a register was read from one and written by
+    /// the other. A transaction that appends twice may well be both before and after another: that is a cycle by itself.
     fn overwrote(&self, after: u32, before: u32, key: u32) -> bool {
         let (first, second): (BTreeSet<u32>, BTreeSet<u32>) =
             (self.writes(before, key).collect(), self.writes(after, key).collect());
@@ -199,8 +201,12 @@ impl<'a> Readers<'a> {
         }
         let shows = |(_, op): &(u32, &Micro)| {
             let list = self.transactions.list(op);
-            let place = |of: &BTreeSet<u32>| list.iter().position(|version| of.contains(version));
-            place(&first).is_some_and(|a| place(&second).is_none_or(|b| a < b))
+            let early = list.iter().position(|version| first.contains(version));
+            let late = match second.iter().all(|version| list.contains(version)) {
+                true => list.iter().rposition(|version| second.contains(version)),
+                false => Some(list.len()),
+            };
+            early.zip(late).is_some_and(|(early, late)| early < late)
         };
         self.reads.get(&key).is_some_and(|reads| reads.iter().any(shows))
     }
