@@ -34,8 +34,9 @@ const SEEDS: u64 = 4;
 /// What is wrong with the case's parameters.
 pub fn shrink(case: &Case, finding: &Finding, specimen: &dyn Specimen, events: u64) -> Result<Shrunk, String> {
     // Conditions are only the way to fewer steps: most of the time is for these.
-    let mut shrinker = Shrinker { by: &finding.by, specimen, left: events / 4, tries: 0 };
+    let mut shrinker = Shrinker { by: &finding.by, specimen, left: events / 4, longest: u64::MAX, tries: 0 };
     let mut best = case.clone();
+    shrinker.longest = shrinker.fails(case)?.map_or(0, |run| run.events);
     shrinker.simplify(&mut best)?;
     shrinker.left += events - events / 4;
     if !shrinker.reduce_to_steps(&mut best)? {
@@ -51,6 +52,8 @@ pub(super) struct Shrinker<'a> {
     pub(super) specimen: &'a dyn Specimen,
     /// Events that may still be spent.
     pub(super) left: u64,
+    /// Events of the shortest failing run so far: what is simpler and takes longer to fail costs more than it explains.
+    longest: u64,
     tries: u32,
 }
 
@@ -89,7 +92,8 @@ impl Shrinker<'_> {
     fn with_some_seed(&mut self, candidate: &Case) -> Result<Option<Case>, String> {
         for offset in 0..SEEDS {
             let case = Case { seed: candidate.seed.wrapping_add(offset), ..candidate.clone() };
-            if self.fails(&case)?.is_some() {
+            if let Some(run) = self.fails(&case)?.filter(|run| run.events <= self.longest) {
+                self.longest = run.events;
                 return Ok(Some(case));
             }
         }
