@@ -139,7 +139,7 @@ struct Keys {
 
 impl Keys {
     fn of(columns: &Columns) -> Keys {
-        let greatest = columns.key.iter().fold(0, |greatest, &key| greatest.max(key as usize + 1));
+        let greatest = columns.key.iter().max().map_or(0, |&key| key as usize + 1);
         if greatest <= columns.len() * 4 + 1024 {
             return Keys { count: greatest, ranked: None };
         }
@@ -171,18 +171,6 @@ impl Part {
         (dense as usize & ((1 << self.bits) - 1) == self.shard).then_some(dense >> self.bits)
     }
 
-    /// The operations of its keys. Which thread a key belongs to is as good as random, so this asks without a branch.
-    fn operations(self, columns: &Columns, keys: &Keys) -> Vec<u32> {
-        let mut mine = vec![0; columns.len()];
-        let mut count = 0;
-        for (i, key) in columns.key.iter().enumerate() {
-            mine[count] = i as u32;
-            count += usize::from(self.local(keys.dense(*key)).is_some());
-        }
-        mine.truncate(count);
-        mine
-    }
-
     fn count(self, keys: usize) -> usize {
         (keys + (1 << self.bits) - 1 - self.shard) >> self.bits
     }
@@ -212,6 +200,8 @@ struct Cluster {
     f: u64,
     /// Latest invocation.
     s: u64,
+    /// Invocation of the write.
+    written: u64,
     /// The write, as an index into the history.
     write: u32,
     /// The dense local key.
@@ -226,7 +216,7 @@ struct Cluster {
 impl Cluster {
     fn new(key: u32, writer: Writer) -> Cluster {
         let f = if writer == Writer::Initial { 0 } else { u64::MAX };
-        Cluster { f, s: 0, write: NONE, key, from: NONE, writer, seen: false }
+        Cluster { f, s: 0, written: 0, write: NONE, key, from: NONE, writer, seen: false }
     }
 
     #[inline]
@@ -234,9 +224,6 @@ impl Cluster {
         self.writer == Writer::Ok || self.seen
     }
 }
-
-/// So many clusters are made at a time.
-const BLANKS: usize = 256;
 
 /// Finds the cluster of a value.
 enum Index {
@@ -250,17 +237,13 @@ enum Index {
 struct NotDense;
 
 struct Clusters {
-    /// The `used` first of them; behind those, blank ones.
     all: Vec<Cluster>,
-    used: u32,
     index: Index,
     keys: Vec<KeyState>,
 }
 
 #[derive(Clone, Copy, Default)]
 struct KeyState {
-    /// How many values it had, beside the initial one.
-    values: u32,
     touched: bool,
     /// A value was written twice, or the initial one was written: clusters mean nothing.
     ambiguous: bool,
@@ -273,47 +256,35 @@ impl Clusters {
     /// One pass over the history.
     fn gather(columns: &Columns, keys: &Keys, part: Part, index: Index) -> Result<Clusters, NotDense> {
         let count = part.count(keys.count);
-        let mut all = Vec::with_capacity(count + (columns.len() >> (part.bits + 1)) + BLANKS);
+        let mut all = Vec::with_capacity(count + (columns.len() >> (part.bits + 1)) + 16);
         all.extend((0..count as u32).map(|key| Cluster::new(key, Writer::Initial)));
-        let mut clusters = Clusters { all, used: count as u32, index, keys: vec![KeyState::default(); count] };
-        if part.bits == 0 {
-            (0..columns.len()).try_for_each(|i| clusters.add(columns, i, keys.dense(columns.key[i])))?;
-        } else {
-            let mut mine = part.operations(columns, keys).into_iter().map(|i| i as usize);
-            mine.try_for_each(|i| clusters.add(columns, i, keys.dense(columns.key[i]) >> part.bits))?;
+        let mut clusters = Clusters { all, index, keys: vec![KeyState::default(); count] };
+        for i in 0..columns.len() {
+            if let Some(key) = part.local(keys.dense(columns.key[i])) {
+                clusters.add(columns, i, key)?;
+            }
         }
-        clusters.all.truncate(clusters.used as usize);
         Ok(clusters)
     }
 
     #[inline]
     fn add(&mut self, columns: &Columns, i: usize, key: u32) -> Result<(), NotDense> {
-        let (function, outcome) = (columns.function[i], columns.outcome[i]);
-        if outcome == Outcome::Ok && function != Function::Cas {
-            return self.saw(columns, i, key, function == Function::Read);
-        }
-        match function {
-            Function::Read => {}
-            Function::Write => drop(self.write(columns, i, key, outcome)?),
+        let (sent, done, outcome) = (columns.sent[i], columns.done[i], columns.outcome[i]);
+        match columns.function[i] {
+            Function::Read => {
+                if outcome == Outcome::Ok {
+                    let id = self.cluster_of(key, columns.result[i])?;
+                    let cluster = &mut self.all[id as usize];
+                    cluster.f = cluster.f.min(done);
+                    cluster.s = cluster.s.max(sent);
+                    cluster.seen = true;
+                }
+            }
+            Function::Write => {
+                self.write(key, columns.argument[i], i, sent, done, outcome)?;
+            }
             Function::Cas => self.cas(columns, i, key)?,
         }
-        Ok(())
-    }
-
-    /// A read or a write that happened: nearly all there is. Which of the two it is nobody can predict, so nothing branches on it.
-    #[inline]
-    fn saw(&mut self, columns: &Columns, i: usize, key: u32, read: bool) -> Result<(), NotDense> {
-        let value = if read { columns.result[i] } else { columns.argument[i] };
-        let id = self.cluster_of(key, value)?;
-        let cluster = &mut self.all[id as usize];
-        cluster.f = cluster.f.min(columns.done[i]);
-        cluster.s = cluster.s.max(columns.sent[i]);
-        cluster.seen |= read;
-        let fresh = matches!(cluster.writer, Writer::Nobody | Writer::Failed);
-        let first = fresh & !read;
-        cluster.writer = if first { Writer::Ok } else { cluster.writer };
-        cluster.write = if first { i as u32 } else { cluster.write };
-        self.keys[key as usize].ambiguous |= !fresh & !read;
         Ok(())
     }
 
@@ -323,7 +294,7 @@ impl Clusters {
             self.keys[key as usize].has_failed_cas = true;
         }
         let from = self.cluster_of(key, columns.expected[i])?;
-        let id = self.write(columns, i, key, outcome)?;
+        let id = self.write(key, columns.argument[i], i, columns.sent[i], columns.done[i], outcome)?;
         if outcome != Outcome::Fail {
             self.keys[key as usize].has_cas = true;
             self.all[id as usize].from = from;
@@ -333,8 +304,16 @@ impl Clusters {
     }
 
     #[inline]
-    fn write(&mut self, columns: &Columns, i: usize, key: u32, outcome: Outcome) -> Result<u32, NotDense> {
-        let id = self.cluster_of(key, columns.argument[i])?;
+    fn write(
+        &mut self,
+        key: u32,
+        value: u64,
+        i: usize,
+        sent: u64,
+        done: u64,
+        outcome: Outcome,
+    ) -> Result<u32, NotDense> {
+        let id = self.cluster_of(key, value)?;
         let cluster = &mut self.all[id as usize];
         let fresh = matches!(cluster.writer, Writer::Nobody | Writer::Failed);
         match outcome {
@@ -347,9 +326,10 @@ impl Clusters {
             _ => {
                 cluster.writer = if outcome == Outcome::Ok { Writer::Ok } else { Writer::Pending };
                 cluster.write = i as u32;
-                cluster.s = cluster.s.max(columns.sent[i]);
+                cluster.written = sent;
+                cluster.s = cluster.s.max(sent);
                 if outcome == Outcome::Ok {
-                    cluster.f = cluster.f.min(columns.done[i]);
+                    cluster.f = cluster.f.min(done);
                 }
             }
         }
@@ -362,25 +342,26 @@ impl Clusters {
         if value == NIL {
             return Ok(key);
         }
-        let next = self.used;
-        if next as usize == self.all.len() {
-            self.all.resize(next as usize + BLANKS, Cluster::new(NONE, Writer::Nobody));
-        }
+        let fresh = self.all.len() as u32;
         let id = match &mut self.index {
-            // Greater than everything written: nobody wrote it.
-            Index::Dense(ids) => {
-                let id = ids.get_mut(value as usize).ok_or(NotDense)?;
-                *id = if *id == NONE { next } else { *id };
-                *id
-            }
-            Index::Hashed(ids) => *ids.entry((key, value)).or_insert(next),
+            Index::Dense(ids) => match ids.get_mut(value as usize) {
+                Some(id) => {
+                    if *id == NONE {
+                        *id = fresh;
+                    }
+                    *id
+                }
+                // Greater than everything written: nobody wrote it.
+                None => return Err(NotDense),
+            },
+            Index::Hashed(ids) => *ids.entry((key, value)).or_insert(fresh),
         };
-        let fresh = id == next;
-        self.used += u32::from(fresh);
-        self.keys[key as usize].values += u32::from(fresh);
-        let cluster = &mut self.all[id as usize];
-        cluster.key = if fresh { key } else { cluster.key };
-        if cluster.key == key { Ok(id) } else { Err(NotDense) }
+        if id == fresh {
+            self.all.push(Cluster::new(key, Writer::Nobody));
+        } else if self.all[id as usize].key != key {
+            return Err(NotDense);
+        }
+        Ok(id)
     }
 }
 
@@ -402,62 +383,30 @@ fn decide_shard(columns: &Columns, keys: &Keys, part: Part, greatest: Option<usi
 }
 
 /// When a value, or a chain of values, must be there.
-#[derive(Clone, Copy, Default)]
+#[derive(Clone, Copy)]
 struct Zone {
     low: u64,
     high: u64,
     /// The first cluster of the chain.
     cluster: u32,
-    forward: bool,
+    /// The local key and, lowest, whether the zone is forward: at equal `low`, backward zones come first.
+    key_and_forward: u32,
 }
 
 impl Zone {
-    /// At equal `low`, backward zones come first.
     #[inline]
-    fn rank(&self) -> (u64, bool) {
-        (self.low, self.forward)
+    fn forward(&self) -> bool {
+        self.key_and_forward & 1 == 1
     }
-}
 
-/// The zones of each key. They come almost in order of `low`, so putting them beside each other by key and an insertion sort
-/// within each key are linear; where they are not, the library's sort takes over.
-struct Zones {
-    /// Those of a key stand together, with room for as many as it had values.
-    all: Vec<Zone>,
-    /// Of each key, where its zones begin and end.
-    bounds: Vec<(u32, u32)>,
-}
-
-impl Zones {
-    /// Room for the zones of these keys.
-    fn new(keys: &[KeyState]) -> Zones {
-        let mut end = 0;
-        let mut bound = |key: &KeyState| {
-            end += key.values;
-            (end - key.values, end - key.values)
-        };
-        let bounds = keys.iter().map(&mut bound).collect();
-        Zones { all: vec![Zone::default(); end as usize], bounds }
+    #[inline]
+    fn key(&self) -> u32 {
+        self.key_and_forward >> 1
     }
 
     #[inline]
-    fn push(&mut self, key: u32, zone: Zone) {
-        let end = &mut self.bounds[key as usize].1;
-        self.all[*end as usize] = zone;
-        *end += 1;
-    }
-
-    fn sort(&mut self) {
-        for &(start, end) in &self.bounds {
-            nearly_sorted(&mut self.all[start as usize..end as usize], Zone::rank);
-        }
-    }
-
-    /// Those of a key.
-    #[inline]
-    fn of(&self, key: u32) -> &[Zone] {
-        let (start, end) = self.bounds[key as usize];
-        &self.all[start as usize..end as usize]
+    fn rank(&self) -> (u64, bool) {
+        (self.low, self.forward())
     }
 }
 
@@ -474,8 +423,8 @@ impl Decider<'_> {
     fn decide(mut self) -> Shard {
         let any_cas = self.clusters.keys.iter().any(|key| key.has_cas);
         let next = if any_cas { self.glue() } else { Vec::new() };
-        let mut zones = self.zones(&next);
-        zones.sort();
+        let zones = self.zones(&next);
+        let zones = sorted(zones, self.clusters.keys.len());
         self.sweep(&zones);
         let wants_order = |key: &KeyState| {
             !key.broken && !key.ambiguous && key.touched && (key.has_failed_cas || self.options.certificate)
@@ -609,8 +558,8 @@ impl Decider<'_> {
     }
 
     /// The zones of every key that is whole so far; breaks keys whose reads cannot be explained at all.
-    fn zones(&mut self, next: &[u32]) -> Zones {
-        let mut zones = Zones::new(&self.clusters.keys);
+    fn zones(&mut self, next: &[u32]) -> Vec<Zone> {
+        let mut zones = Vec::with_capacity(self.clusters.all.len());
         for id in 0..self.clusters.all.len() as u32 {
             let cluster = self.clusters.all[id as usize];
             if cluster.writer == Writer::Initial || !cluster.live() {
@@ -619,9 +568,7 @@ impl Decider<'_> {
             let trouble = match cluster.writer {
                 Writer::Nobody => Some(AnomalyKind::PhantomRead),
                 Writer::Failed => Some(AnomalyKind::AbortedRead),
-                _ if cluster.f < cluster.s && cluster.f < self.columns.sent[cluster.write as usize] => {
-                    Some(AnomalyKind::ReadFromTheFuture)
-                }
+                _ if cluster.f < cluster.written => Some(AnomalyKind::ReadFromTheFuture),
                 _ => None,
             };
             if let Some(kind) = trouble {
@@ -632,29 +579,34 @@ impl Decider<'_> {
             } else if cluster.from == NONE {
                 let forward = cluster.f < cluster.s;
                 let (low, high) = if forward { (cluster.f, cluster.s) } else { (cluster.s, cluster.f) };
-                zones.push(cluster.key, Zone { low, high, cluster: id, forward });
+                zones.push(Zone { low, high, cluster: id, key_and_forward: cluster.key << 1 | u32::from(forward) });
             }
         }
         zones
     }
 
     /// Forward zones of a key must not overlap, and no backward zone may lie inside one.
-    fn sweep(&mut self, zones: &Zones) {
-        for key in 0..self.clusters.keys.len() as u32 {
-            // The initial value was there before everything.
-            let (mut until, mut holder) = (self.clusters.all[key as usize].s, key);
-            for zone in zones.of(key) {
-                let conflict = if zone.forward { zone.low < until } else { zone.high < until };
+    fn sweep(&mut self, zones: &[Zone]) {
+        let (mut key, mut until, mut holder) = (NONE, 0, NONE);
+        for zone in zones {
+            if zone.key() != key {
+                key = zone.key();
+                // The initial value was there before everything.
+                holder = key;
+                until = self.clusters.all[key as usize].s;
+            }
+            let conflict = if zone.forward() { zone.low < until } else { zone.high < until };
+            if conflict {
                 let state = self.clusters.keys[key as usize];
-                if conflict && !state.broken && !state.ambiguous {
+                if !state.broken && !state.ambiguous {
                     let kind =
-                        if zone.forward && holder != key { AnomalyKind::SplitBrain } else { AnomalyKind::StaleRead };
+                        if zone.forward() && holder != key { AnomalyKind::SplitBrain } else { AnomalyKind::StaleRead };
                     let suspects = self.operations_of_chains(&[holder, zone.cluster]);
                     self.break_key(key, kind, suspects);
                 }
-                if zone.forward && zone.high > until {
-                    (until, holder) = (zone.high, zone.cluster);
-                }
+            }
+            if zone.forward() && zone.high > until {
+                (until, holder) = (zone.high, zone.cluster);
             }
         }
     }
@@ -712,7 +664,7 @@ impl Decider<'_> {
 
     /// The order that the zones give, for the wanted keys: clusters in order of their zones, in each the write first and then
     /// its reads. Failed compare-and-sets are placed into it.
-    fn orders(&mut self, zones: &Zones, next: &[u32], wanted: &[bool]) {
+    fn orders(&mut self, zones: &[Zone], next: &[u32], wanted: &[bool]) {
         let mut rank = vec![NONE; self.clusters.all.len()];
         let mut ranks = self.clusters.keys.len() as u32;
         let walk = |mut id: u32, rank: &mut Vec<u32>, ranks: &mut u32| {
@@ -724,9 +676,7 @@ impl Decider<'_> {
         };
         // The initial values come first: ranks only compare within a key.
         (0..self.clusters.keys.len() as u32).for_each(|key| walk(key, &mut rank, &mut ranks));
-        for key in 0..self.clusters.keys.len() as u32 {
-            zones.of(key).iter().for_each(|zone| walk(zone.cluster, &mut rank, &mut ranks));
-        }
+        zones.iter().for_each(|zone| walk(zone.cluster, &mut rank, &mut ranks));
         let mut placed: Vec<Vec<(u32, bool, u64, u32)>> = vec![Vec::new(); wanted.len()];
         let mut failed: Vec<Vec<Op>> = vec![Vec::new(); wanted.len()];
         for i in 0..self.columns.len() as u32 {
@@ -762,8 +712,9 @@ impl Decider<'_> {
 
     /// Since when each value was there, of the keys that the zones decide: a forward zone from its beginning on, a backward one as soon as no
     /// other value must be there.
-    fn date(&mut self, zones: &Zones, next: &[u32]) {
-        self.shard.since.reserve(zones.all.len() + self.clusters.keys.len());
+    fn date(&mut self, zones: &[Zone], next: &[u32]) {
+        self.shard.since.reserve(zones.len() + self.clusters.keys.len());
+        let mut zones = zones.iter().peekable();
         for key in 0..self.clusters.keys.len() as u32 {
             let state = self.clusters.keys[key as usize];
             let wanted = state.touched && !state.broken && !state.ambiguous && !state.has_failed_cas;
@@ -771,9 +722,9 @@ impl Decider<'_> {
             if wanted {
                 self.date_chain(key, 0, until, next);
             }
-            for zone in zones.of(key) {
+            while let Some(zone) = zones.next_if(|zone| zone.key() == key) {
                 let since = zone.low.max(until);
-                let last = if zone.forward { zone.high } else { since };
+                let last = if zone.forward() { zone.high } else { since };
                 if wanted {
                     self.date_chain(zone.cluster, since, last, next);
                 }
@@ -844,6 +795,35 @@ fn downstream(id: u32, next: &[u32]) -> Vec<u32> {
         id = next[id as usize];
     }
     ids
+}
+
+/// Sorts zones by key, and in a key by `low`. They come almost in order of `low`, so a counting sort by key and an insertion
+/// sort within each are linear; where they are not, the library's sort takes over.
+fn sorted(zones: Vec<Zone>, keys: usize) -> Vec<Zone> {
+    let mut zones = if keys <= 1 { zones } else { by_key(&zones, keys) };
+    let mut start = 0;
+    while start < zones.len() {
+        let key = zones[start].key();
+        let length = zones[start..].iter().position(|zone| zone.key() != key).unwrap_or(zones.len() - start);
+        nearly_sorted(&mut zones[start..start + length], Zone::rank);
+        start += length;
+    }
+    zones
+}
+
+fn by_key(zones: &[Zone], keys: usize) -> Vec<Zone> {
+    let mut at = vec![0u32; keys + 1];
+    zones.iter().for_each(|zone| at[zone.key() as usize + 1] += 1);
+    for key in 0..keys {
+        at[key + 1] += at[key];
+    }
+    let mut out = vec![Zone { low: 0, high: 0, cluster: 0, key_and_forward: 0 }; zones.len()];
+    for zone in zones {
+        let place = &mut at[zone.key() as usize];
+        out[*place as usize] = *zone;
+        *place += 1;
+    }
+    out
 }
 
 /// Puts failed compare-and-sets into an order where the register does not hold what they expected. `None`: one does not fit
