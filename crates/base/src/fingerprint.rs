@@ -36,10 +36,12 @@ impl Default for Fingerprint {
 }
 
 impl Hasher for Fingerprint {
+    #[inline]
     fn finish(&self) -> u64 {
         super::mix(self.0, MULTIPLIER)
     }
 
+    #[inline]
     fn write(&mut self, bytes: &[u8]) {
         let mut chunks = bytes.chunks_exact(8);
         for chunk in &mut chunks {
@@ -51,18 +53,22 @@ impl Hasher for Fingerprint {
         self.word(bytes.len() as u64);
     }
 
+    #[inline]
     fn write_u8(&mut self, value: u8) {
         self.word(u64::from(value));
     }
 
+    #[inline]
     fn write_u32(&mut self, value: u32) {
         self.word(u64::from(value));
     }
 
+    #[inline]
     fn write_u64(&mut self, value: u64) {
         self.word(value);
     }
 
+    #[inline]
     fn write_usize(&mut self, value: usize) {
         self.word(value as u64);
     }

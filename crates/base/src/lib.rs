@@ -6,11 +6,13 @@
 //! - [`Seed`], [`Rng`]: the only source of randomness; streams are derived, never shared.
 //! - [`units`]: durations, rates, sizes and shares as people write them in plans.
 //! - [`Fingerprint`]: a 64-bit hash that is the same on every machine and in every run.
+//! - [`Table`]: a map by such a hash, of which nobody asks the order.
 
 mod fingerprint;
 mod id;
 mod nodes;
 mod rng;
+mod table;
 mod time;
 pub mod units;
 
@@ -19,4 +21,5 @@ pub use fingerprint::Fingerprint;
 pub use id::{NodeId, ProcessId};
 pub use nodes::NodeSet;
 pub use rng::{Rng, Seed, mix};
+pub use table::Table;
 pub use time::Time;

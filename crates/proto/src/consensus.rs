@@ -6,9 +6,7 @@
 //! - *integrity*: within a life no server decides twice;
 //! - *termination* is no invariant of a step: a trial demands it after the faults, as progress.
 
-use std::collections::{BTreeMap, BTreeSet};
-
-use base::{NodeId, Time};
+use base::{NodeId, Table, Time};
 
 use crate::protocol::Oracle;
 
@@ -28,113 +26,76 @@ pub trait Decides {
     fn show(instance: Instance) -> String;
 }
 
-/// The oracles, for a world of `nodes` servers.
+/// The oracle of all its clauses, for a world of `nodes` servers: they share what the server tells.
 pub fn oracles<S: Decides + 'static>(nodes: usize) -> Vec<Box<dyn Oracle<S>>> {
-    vec![
-        Box::new(Validity { proposed: BTreeSet::new(), cursors: vec![(0, 0); nodes] }),
-        Box::new(Agreement { decided: BTreeMap::new(), cursors: vec![0; nodes] }),
-        Box::new(Integrity { lives: vec![(0, BTreeSet::new()); nodes] }),
-    ]
+    vec![Box::new(Contract { nodes: vec![Cursors::default(); nodes], ..Contract::default() })]
 }
 
-#[derive(Clone, Debug, Hash)]
-struct Agreement {
-    decided: BTreeMap<Instance, (u64, NodeId)>,
-    cursors: Vec<u64>,
+#[derive(Clone, Debug, Default, Hash)]
+struct Contract {
+    /// By instance, what was decided first, and by whom.
+    decided: Table<Instance, (u64, NodeId)>,
+    proposed: Table<(Instance, u64), ()>,
+    nodes: Vec<Cursors>,
+    /// The clause that was broken last.
+    broken: &'static str,
 }
 
-impl<S: Decides + 'static> Oracle<S> for Agreement {
+/// Up to where the oracle has looked at a server, in this life of it.
+#[derive(Clone, Debug, Default, Hash)]
+struct Cursors {
+    proposals: u64,
+    decisions: u64,
+    decided: Table<Instance, ()>,
+}
+
+impl<S: Decides + 'static> Oracle<S> for Contract {
     crate::fork_by_clone!(S);
 
+    /// The clause that was broken last.
     fn name(&self) -> &'static str {
-        "agreement"
+        self.broken
     }
 
     fn after_step(&mut self, _at: Time, node: NodeId, server: &S) -> Result<(), String> {
-        let mut other = None;
-        let cursor = &mut self.cursors[node.index()];
-        *cursor = server.decided(*cursor, &mut |instance, value| {
-            let (first, by) = *self.decided.entry(instance).or_insert((value, node));
-            if first != value {
-                other.get_or_insert((instance, by));
-            }
+        let Contract { decided, proposed, nodes, .. } = self;
+        let own = &mut nodes[node.index()];
+        own.proposals = server.proposed(own.proposals, &mut |instance, value| {
+            proposed.insert((instance, value), ());
         });
-        match other {
-            Some((instance, by)) => Err(format!("{by} and {node} decided {} differently", S::show(instance))),
-            None => Ok(()),
-        }
-    }
-
-    fn after_crash(&mut self, _at: Time, node: NodeId) {
-        self.cursors[node.index()] = 0;
-    }
-}
-
-#[derive(Clone, Debug, Hash)]
-struct Validity {
-    proposed: BTreeSet<(Instance, u64)>,
-    /// Of proposals and of decisions.
-    cursors: Vec<(u64, u64)>,
-}
-
-impl<S: Decides + 'static> Oracle<S> for Validity {
-    crate::fork_by_clone!(S);
-
-    fn name(&self) -> &'static str {
-        "validity"
-    }
-
-    fn after_step(&mut self, _at: Time, node: NodeId, server: &S) -> Result<(), String> {
-        let mut strange = None;
-        let (proposals, decisions) = &mut self.cursors[node.index()];
-        *proposals = server.proposed(*proposals, &mut |instance, value| {
-            self.proposed.insert((instance, value));
-        });
-        *decisions = server.decided(*decisions, &mut |instance, value| {
-            if !self.proposed.contains(&(instance, value)) {
+        let (mut strange, mut other, mut twice) = (None, None, None);
+        own.decisions = server.decided(own.decisions, &mut |instance, value| {
+            let (first, is_first) = decided.get_or_insert(instance, (value, node));
+            // What another server decided before was looked up then.
+            if (is_first || first.0 != value) && !proposed.contains(&(instance, value)) {
                 strange.get_or_insert(instance);
             }
-        });
-        match strange {
-            Some(instance) => Err(format!("{node} decided {} by a value that nobody proposed", S::show(instance))),
-            None => Ok(()),
-        }
-    }
-
-    fn after_crash(&mut self, _at: Time, node: NodeId) {
-        self.cursors[node.index()] = (0, 0);
-    }
-}
-
-#[derive(Clone, Debug, Hash)]
-struct Integrity {
-    /// By node: the cursor, and what was decided in this life.
-    lives: Vec<(u64, BTreeSet<Instance>)>,
-}
-
-impl<S: Decides + 'static> Oracle<S> for Integrity {
-    crate::fork_by_clone!(S);
-
-    fn name(&self) -> &'static str {
-        "integrity"
-    }
-
-    fn after_step(&mut self, _at: Time, node: NodeId, server: &S) -> Result<(), String> {
-        let mut twice = None;
-        let (cursor, decided) = &mut self.lives[node.index()];
-        *cursor = server.decided(*cursor, &mut |instance, _| {
-            if !decided.insert(instance) {
+            if first.0 != value {
+                other.get_or_insert((instance, first.1));
+            }
+            if own.decided.insert(instance, ()).is_some() {
                 twice.get_or_insert(instance);
             }
         });
-        match twice {
-            Some(instance) => Err(format!("{node} decided {} twice", S::show(instance))),
-            None => Ok(()),
+        if let Some(instance) = strange {
+            self.broken = "validity";
+            return Err(format!("{node} decided {} by a value that nobody proposed", S::show(instance)));
         }
+        if let Some((instance, by)) = other {
+            self.broken = "agreement";
+            return Err(format!("{by} and {node} decided {} differently", S::show(instance)));
+        }
+        if let Some(instance) = twice {
+            self.broken = "integrity";
+            return Err(format!("{node} decided {} twice", S::show(instance)));
+        }
+        Ok(())
     }
 
     fn after_crash(&mut self, _at: Time, node: NodeId) {
-        self.lives[node.index()] = (0, BTreeSet::new());
+        let own = &mut self.nodes[node.index()];
+        (own.proposals, own.decisions) = (0, 0);
+        own.decided.clear();
     }
 }
 

@@ -15,7 +15,10 @@ use crate::state_machine::{Access, Service, StateMachine};
 /// The store: number of a key to its value.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Kv {
-    values: BTreeMap<u32, Bytes>,
+    /// With the fingerprint of each key and its value.
+    values: BTreeMap<u32, (Bytes, u64)>,
+    /// The sum of the fingerprints: kept as the store changes, because a simulated world compares it after every command.
+    digest: u64,
 }
 
 const READ: u8 = 0;
@@ -31,7 +34,16 @@ const INVALID: u8 = 4;
 impl Kv {
     /// The number that key `key` holds, or [`NIL`].
     pub fn get(&self, key: u32) -> u64 {
-        self.values.get(&key).map_or(NIL, number)
+        self.values.get(&key).map_or(NIL, |(value, _)| number(value))
+    }
+
+    fn set(&mut self, key: u32, value: Bytes) {
+        let mut hasher = Fingerprint::new();
+        hasher.word(u64::from(key));
+        hasher.write(&value);
+        let new = hasher.finish();
+        let old = self.values.insert(key, (value, new)).map_or(0, |(_, old)| old);
+        self.digest = self.digest.wrapping_sub(old).wrapping_add(new);
     }
 }
 
@@ -40,7 +52,7 @@ impl StateMachine for Kv {
         let Some((function, key)) = head(command) else { return Bytes::from_static(&[INVALID]) };
         match function {
             WRITE if command.len() >= 13 => {
-                self.values.insert(key, command.slice(5..));
+                self.set(key, command.slice(5..));
                 Bytes::from_static(&[DONE])
             }
             CAS if command.len() >= 21 => {
@@ -48,7 +60,7 @@ impl StateMachine for Kv {
                 if self.get(key) != expected {
                     return Bytes::from_static(&[CONFLICT]);
                 }
-                self.values.insert(key, command.slice(13..));
+                self.set(key, command.slice(13..));
                 Bytes::from_static(&[DONE])
             }
             _ => self.query(command),
@@ -58,7 +70,7 @@ impl StateMachine for Kv {
     fn query(&self, question: &Bytes) -> Bytes {
         match head(question) {
             Some((READ, key)) => match self.values.get(&key) {
-                Some(value) => [&[VALUE], value.as_ref()].concat().into(),
+                Some((value, _)) => [&[VALUE], value.as_ref()].concat().into(),
                 None => Bytes::from_static(&[MISSING]),
             },
             _ => Bytes::from_static(&[INVALID]),
@@ -67,7 +79,7 @@ impl StateMachine for Kv {
 
     fn snapshot(&self) -> Bytes {
         let mut bytes = Vec::new();
-        for (key, value) in &self.values {
+        for (key, (value, _)) in &self.values {
             bytes.extend_from_slice(&key.to_le_bytes());
             bytes.extend_from_slice(&(value.len() as u32).to_le_bytes());
             bytes.extend_from_slice(value);
@@ -76,7 +88,7 @@ impl StateMachine for Kv {
     }
 
     fn restore(snapshot: &Bytes) -> Result<Self, Malformed> {
-        let mut values = BTreeMap::new();
+        let mut store = Kv::default();
         let mut at = 0;
         while at < snapshot.len() {
             let head = snapshot.get(at..at + 8).ok_or_else(|| Malformed("snapshot ends in a key".into()))?;
@@ -85,19 +97,14 @@ impl StateMachine for Kv {
             if snapshot.len() < at + 8 + length {
                 return Err(Malformed("snapshot ends in a value".into()));
             }
-            values.insert(key, snapshot.slice(at + 8..at + 8 + length));
+            store.set(key, snapshot.slice(at + 8..at + 8 + length));
             at += 8 + length;
         }
-        Ok(Kv { values })
+        Ok(store)
     }
 
     fn digest(&self) -> u64 {
-        let mut hasher = Fingerprint::new();
-        for (key, value) in &self.values {
-            hasher.word(u64::from(*key));
-            hasher.write(value);
-        }
-        hasher.finish()
+        self.digest
     }
 }
 

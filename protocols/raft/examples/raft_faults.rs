@@ -46,6 +46,8 @@ fn run(nodes: usize, seed: u64) -> World {
     let settings = Settings {
         heartbeat: Duration::from_millis(30),
         election_timeout: Duration::from_millis(100)..=Duration::from_millis(200),
+        snapshot_entries: 1_000,
+        snapshot_keep: 100,
         ..Settings::new(nodes)
     };
     let options = Options { seed: Seed(seed), network: Network::lossy(), ..Options::default() };

@@ -1,7 +1,8 @@
 //! What must hold of all servers at every step (paper figure 3), checked incrementally.
 //!
-//! Each looks only at what changed at the server that took the step, so that checking costs a small part of the step. Beside these
-//! the contract of consensus holds, as for every protocol: [`proto::consensus`].
+//! Each looks only at what changed at the server that took the step, and none is asked when nothing did that any of them looks at
+//! ([`Watch`]), so that checking costs a small part of the step. Beside these the contract of consensus holds, as for every protocol:
+//! [`proto::consensus`].
 
 mod logs;
 mod members;
@@ -10,21 +11,105 @@ mod state;
 
 use std::hash::Hasher;
 
-use base::Fingerprint;
+use base::{Fingerprint, NodeId, Time};
 use proto::consensus::{self, Decides, Instance};
 use proto::{Oracle, StateMachine};
 
 use crate::log::Entry;
 use crate::replica::Replica;
 
-/// One of each, for a world of `nodes` servers.
+/// All of them, for a world of `nodes` servers.
 pub fn all<S: StateMachine>(nodes: usize) -> Vec<Box<dyn Oracle<Replica<S>>>> {
     let mut all = office::oracles(nodes);
     all.extend(members::oracles(nodes));
     all.extend(logs::oracles(nodes));
     all.extend(consensus::oracles(nodes));
     all.extend(state::oracles(nodes));
-    all
+    vec![Box::new(Watch { seen: vec![None; nodes], oracles: all, broken: "" })]
+}
+
+/// Asks the oracles about a server only if something changed that one of them looks at: half of the steps (heartbeats, answers to
+/// them, timers set anew) change nothing of the kind.
+struct Watch<S> {
+    /// By node, what it looked like after its last step. Says nothing that the server's own state does not.
+    seen: Vec<Option<Look>>,
+    oracles: Vec<Box<dyn Oracle<Replica<S>>>>,
+    /// The property that was broken last.
+    broken: &'static str,
+}
+
+/// What the oracles look at, as far as it takes to see a change: a log changes in its last index, in how much of it is gone, or in how
+/// often it was cut.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Look {
+    term: u64,
+    vote: Option<NodeId>,
+    leads: bool,
+    halted: bool,
+    commit: u64,
+    applied: u64,
+    snapshot: u64,
+    log: (u64, u64, u64),
+    members_since: u64,
+    /// Of what a leader knows of its followers.
+    progress: u64,
+}
+
+impl Look {
+    #[inline]
+    fn at<S: StateMachine>(server: &Replica<S>) -> Self {
+        let log = server.log();
+        let progress = server.progress().unwrap_or(&[]).iter();
+        Look {
+            term: server.term(),
+            vote: server.vote(),
+            leads: server.is_leader(),
+            halted: server.halted().is_some(),
+            commit: server.commit(),
+            applied: server.applied(),
+            snapshot: server.snapshot().map_or(0, |snapshot| snapshot.index),
+            log: (log.base(), log.last_index(), log.truncations()),
+            members_since: log.members_since(),
+            progress: progress.fold(0, |sum, peer| base::mix(sum ^ peer.session, peer.matched)),
+        }
+    }
+}
+
+impl<S: StateMachine> Oracle<Replica<S>> for Watch<S> {
+    /// The property that was broken last.
+    fn name(&self) -> &'static str {
+        self.broken
+    }
+
+    fn after_step(&mut self, at: Time, node: NodeId, server: &Replica<S>) -> Result<(), String> {
+        let look = Some(Look::at(server));
+        if std::mem::replace(&mut self.seen[node.index()], look) == look {
+            return Ok(());
+        }
+        let mut first = Ok(());
+        for oracle in &mut self.oracles {
+            // All of them, to keep up with the server, also when one has spoken already.
+            let said = oracle.after_step(at, node, server);
+            if first.is_ok() && said.is_err() {
+                (self.broken, first) = (oracle.name(), said);
+            }
+        }
+        first
+    }
+
+    fn after_crash(&mut self, at: Time, node: NodeId) {
+        self.seen[node.index()] = None;
+        self.oracles.iter_mut().for_each(|oracle| oracle.after_crash(at, node));
+    }
+
+    fn fork(&self) -> Option<Box<dyn Oracle<Replica<S>>>> {
+        let oracles: Option<_> = self.oracles.iter().map(|oracle| oracle.fork()).collect();
+        Some(Box::new(Watch { seen: self.seen.clone(), oracles: oracles?, broken: self.broken }))
+    }
+
+    fn fingerprint(&self, state: &mut dyn Hasher) {
+        self.oracles.iter().for_each(|oracle| oracle.fingerprint(state));
+    }
 }
 
 /// An entry of the log is an instance; a leader proposes what it adds to its log.

@@ -1,8 +1,8 @@
 //! What the logs of all servers have in common.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 
-use base::{NodeId, NodeSet, Time};
+use base::{NodeId, NodeSet, Table, Time};
 use proto::{Oracle, StateMachine};
 
 use crate::log::Log;
@@ -11,7 +11,7 @@ use crate::replica::Replica;
 
 pub(super) fn oracles<S: StateMachine>(nodes: usize) -> Vec<Box<dyn Oracle<Replica<S>>>> {
     vec![
-        Box::new(LogMatching { logs: vec![Mirror::default(); nodes], chains: BTreeMap::new() }),
+        Box::new(LogMatching { logs: vec![Mirror::default(); nodes], chains: Table::new() }),
         Box::new(LeaderCompleteness { led: vec![0; nodes], committed: None }),
         Box::new(CommittedOnQuorum { logs: vec![Mirror::default(); nodes], commit: 0 }),
     ]
@@ -57,7 +57,7 @@ impl Mirror {
 struct LogMatching {
     logs: Vec<Mirror>,
     /// By index and term: a hash of all entries up to there.
-    chains: BTreeMap<(u64, u64), u64>,
+    chains: Table<(u64, u64), u64>,
 }
 
 impl<S: StateMachine> Oracle<Replica<S>> for LogMatching {
@@ -78,7 +78,7 @@ impl<S: StateMachine> Oracle<Replica<S>> for LogMatching {
         for index in first..=log.last_index() {
             let Some(entry) = log.entry(index) else { break };
             chain = base::mix(chain, digest(entry));
-            if *self.chains.entry((index, entry.term)).or_insert(chain) != chain {
+            if *self.chains.get_or_insert((index, entry.term), chain).0 != chain {
                 return Err(format!("{node} has another log than others up to entry {index} of term {}", entry.term));
             }
         }
