@@ -1,69 +1,61 @@
-//! Nanoseconds per operation of the register checker, best of several: a quick look where `cargo bench` takes minutes. With a number
-//! as argument, only the register history of that number, on one thread: to be profiled.
+//! Nanoseconds per operation of the checkers, best of several: a quick look where `cargo bench` takes minutes. CPU time of one thread, wall
+//! time of two. With a number as argument, only the history of that number, on one thread: to be profiled.
 
 use std::time::Instant;
 
-use bench::{Kind, Large, LargeObject};
+use bench::{Kind, Large, LargeObject, Usage};
 use check::{LINEARIZABLE, Object, Options, check, check_object};
 
 fn main() {
-    let register = Large::REGISTER;
     let only: Option<usize> = std::env::args().nth(1).and_then(|number| number.parse().ok());
-    for (_, large) in [
+    let wanted = |number: &usize| only.is_none_or(|only| only == *number);
+    let register = Large::REGISTER;
+    let registers = [
         register,
         Large { pending: 0.01, ..register },
         Large { keys: 1000, processes: 50, ..register },
         Large { keys: 10, processes: 50, ..register },
         Large { cas: 0.3, ..register },
         Large { cas: 0.45, failing: 0.7, ..register },
-    ]
-    .into_iter()
-    .enumerate()
-    .filter(|(number, _)| only.is_none_or(|only| only == *number))
-    {
+    ];
+    for (_, large) in registers.iter().enumerate().filter(|(number, _)| wanted(number)) {
         let history = large.history();
-        for threads in if only.is_some() { 1..=1 } else { 1..=2 } {
-            let options = Options { threads, ..Options::default() };
-            let seconds = |_| {
-                let start = Instant::now();
-                let report = check(&history, &LINEARIZABLE, &options);
-                assert_eq!(report.verdict.name(), "valid");
-                start.elapsed().as_secs_f64()
-            };
-            let best = (0..10).map(seconds).fold(f64::MAX, f64::min);
-            println!("{large:?}: {:.1} ns per operation on {threads} threads", best * 1e9 / history.len() as f64);
-        }
+        tell(&format!("{large:?}"), history.len(), only.is_some(), |options| {
+            assert_eq!(check(&history, &LINEARIZABLE, options).verdict.name(), "valid");
+        });
     }
-    if only.is_none() {
-        objects();
-        planted();
-    }
-}
-
-fn objects() {
-    for (name, large) in [
+    let objects = [
         ("fifo-queue", LargeObject::million(Kind::Queue)),
         ("fifo-queue", LargeObject { pending: 0.01, ..LargeObject::million(Kind::Queue) }),
         ("fifo-queue", LargeObject { keys: 100, ..LargeObject::million(Kind::Queue) }),
         ("linearizable-set", LargeObject::million(Kind::Set)),
         ("linearizable-counter", LargeObject::million(Kind::Counter)),
         ("owned-mutex", LargeObject::million(Kind::Lock)),
-    ] {
+    ];
+    for (_, (name, large)) in objects.iter().enumerate().filter(|(number, _)| wanted(&(registers.len() + number))) {
         let (history, object) = (large.history(), Object::find(name).expect("the object is in the registry"));
-        for threads in [1, 2] {
-            let options = Options { threads, ..Options::default() };
-            let seconds = |_| {
-                let start = Instant::now();
-                let report = check_object(&history, object, &options);
-                assert_eq!(report.verdict.name(), "valid");
-                start.elapsed().as_secs_f64()
-            };
-            let best = (0..10).map(seconds).fold(f64::MAX, f64::min);
-            println!(
-                "{name} {large:?}: {:.1} ns per operation on {threads} threads",
-                best * 1e9 / history.len() as f64
-            );
-        }
+        tell(&format!("{name} {large:?}"), history.len(), only.is_some(), |options| {
+            assert_eq!(check_object(&history, object, options).verdict.name(), "valid");
+        });
+    }
+    if only.is_none() {
+        planted();
+    }
+}
+
+fn tell(name: &str, operations: usize, alone: bool, judge: impl Fn(&Options)) {
+    let of = |threads| Options { threads, ..Options::default() };
+    let one = Usage::least(10, || judge(&of(1)));
+    let wall = |_| {
+        let start = Instant::now();
+        judge(&of(2));
+        start.elapsed().as_secs_f64()
+    };
+    let per = |seconds: f64| seconds * 1e9 / operations as f64;
+    print!("{name}: {:.1} ns and {} bytes per operation", per(one.cpu), one.peak / operations);
+    match alone {
+        true => println!(),
+        false => println!(", {:.1} ns on two threads", per((0..10).map(wall).fold(f64::MAX, f64::min))),
     }
 }
 

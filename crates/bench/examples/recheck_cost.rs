@@ -1,11 +1,8 @@
 //! What it costs to check a verdict again by the definitions: CPU time of a million operations, with and without, on one thread.
 
-use bench::{Counting, Kind, Large, LargeObject, LargeTxn, Usage};
+use bench::{Kind, Large, LargeObject, LargeTxn, Usage};
 use check::txn::check_transactions_with;
 use check::{LINEARIZABLE, Object, Options, check, check_object};
-
-#[global_allocator]
-static ALLOCATOR: Counting = Counting;
 
 fn main() {
     let register = Large::REGISTER;

@@ -2,11 +2,8 @@
 //!
 //! `txn_cost [transactions ...]`: 10 000, 100 000 and a million by default; ten million need 8 GB.
 
-use bench::{Counting, LargeTxn, Usage};
+use bench::{LargeTxn, Usage};
 use check::txn::{check_transactions, register, weak};
-
-#[global_allocator]
-static ALLOCATOR: Counting = Counting;
 
 fn main() {
     let sizes: Vec<u64> = std::env::args().skip(1).filter_map(|size| size.parse().ok()).collect();

@@ -12,7 +12,7 @@ pub use hard::Hard;
 pub use objects::{Kind, LargeObject};
 pub use stale::Stale;
 pub use txn::LargeTxn;
-pub use usage::{Counting, Usage};
+pub use usage::Usage;
 
 use base::{Rng, Seed};
 use history::{Completion, ErrorKind, History, NIL, Request};

@@ -1,42 +1,46 @@
-use std::alloc::{GlobalAlloc, Layout, System};
-use std::fs;
+use std::alloc::{GlobalAlloc, Layout};
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+
+use pages::HugePages;
 
 static LIVE: AtomicUsize = AtomicUsize::new(0);
 static PEAK: AtomicUsize = AtomicUsize::new(0);
 
-/// The system's allocator, counting what is allocated: a program that measures memory makes it its `#[global_allocator]`.
-pub struct Counting;
+/// The allocator of the binary, counting what is allocated: that of every benchmark.
+struct Counting;
+
+#[global_allocator]
+static ALLOCATOR: Counting = Counting;
 
 fn grew(bytes: usize) {
     PEAK.fetch_max(LIVE.fetch_add(bytes, Relaxed) + bytes, Relaxed);
 }
 
-// SAFETY: everything is handed on to the system's allocator as it came.
+// SAFETY: everything is handed on to the other allocator as it came.
 unsafe impl GlobalAlloc for Counting {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         grew(layout.size());
-        // SAFETY: the caller's promises are the system's.
-        unsafe { System.alloc(layout) }
+        // SAFETY: the caller's promises are those of `HugePages`.
+        unsafe { HugePages.alloc(layout) }
     }
 
     unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
         grew(layout.size());
-        // SAFETY: the caller's promises are the system's.
-        unsafe { System.alloc_zeroed(layout) }
+        // SAFETY: the caller's promises are those of `HugePages`.
+        unsafe { HugePages.alloc_zeroed(layout) }
     }
 
     unsafe fn dealloc(&self, block: *mut u8, layout: Layout) {
         LIVE.fetch_sub(layout.size(), Relaxed);
-        // SAFETY: the caller's promises are the system's.
-        unsafe { System.dealloc(block, layout) }
+        // SAFETY: the caller's promises are those of `HugePages`.
+        unsafe { HugePages.dealloc(block, layout) }
     }
 
     unsafe fn realloc(&self, block: *mut u8, layout: Layout, size: usize) -> *mut u8 {
         grew(size);
         LIVE.fetch_sub(layout.size(), Relaxed);
-        // SAFETY: the caller's promises are the system's.
-        unsafe { System.realloc(block, layout, size) }
+        // SAFETY: the caller's promises are those of `HugePages`.
+        unsafe { HugePages.realloc(block, layout, size) }
     }
 }
 
@@ -45,12 +49,12 @@ unsafe impl GlobalAlloc for Counting {
 pub struct Usage {
     /// Seconds of CPU.
     pub cpu: f64,
-    /// Most bytes allocated at a time; 0 unless [`Counting`] is the allocator.
+    /// Most bytes allocated at a time; beside what was there before.
     pub peak: usize,
 }
 
 impl Usage {
-    /// Of some work on this thread, once. Linux only.
+    /// Of some work on this thread, once.
     pub fn of(work: impl FnOnce()) -> Usage {
         let (memory, before) = (LIVE.load(Relaxed), cpu());
         PEAK.store(memory, Relaxed);
@@ -66,8 +70,8 @@ impl Usage {
     }
 }
 
-/// Nanoseconds that the scheduler has counted for this thread.
+/// Nanoseconds of CPU that this thread has taken.
 fn cpu() -> f64 {
-    let counted = fs::read_to_string("/proc/thread-self/schedstat").unwrap_or_default();
-    counted.split(' ').next().and_then(|nanoseconds| nanoseconds.parse().ok()).unwrap_or(f64::NAN)
+    let time = rustix::time::clock_gettime(rustix::time::ClockId::ThreadCPUTime);
+    time.tv_sec as f64 * 1e9 + time.tv_nsec as f64
 }

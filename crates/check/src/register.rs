@@ -14,6 +14,8 @@
 //!
 //! Zones touch leniently: an operation that completes at the instant at which another is invoked is concurrent with it.
 
+mod single_pass;
+
 use std::collections::{BTreeMap, HashMap};
 use std::hash::BuildHasherDefault;
 use std::thread;
@@ -35,19 +37,15 @@ pub fn linearizable(history: &History, options: &Options) -> Report {
     let columns = &history.operations;
     let keys = Keys::of(columns);
     let bits = options.threads.clamp(1, 64).min(keys.count.max(1)).next_power_of_two().trailing_zeros();
-    let (shards, greatest) = (1 << bits, greatest_dense(columns));
-    let decide = |shard| decide_shard(columns, &keys, Part { shard, bits }, greatest, options);
-    let mut decided: Vec<Shard> = if shards == 1 {
-        vec![decide(0)]
-    } else {
-        thread::scope(|scope| {
-            let handles: Vec<_> = (0..shards).map(|shard| scope.spawn(move || decide(shard))).collect();
-            handles
-                .into_iter()
-                .map(|handle| handle.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
-                .collect()
-        })
-    };
+    let parts: Vec<Part> = (0..1 << bits).map(|shard| Part { shard, bits }).collect();
+    if !options.recheck && !options.certificate {
+        let shown = in_parallel(&parts, |part| single_pass::shows(columns, &keys, part));
+        if shown.into_iter().all(|shown| shown) {
+            return Report::new("linearizable", Verdict::Valid, history.len());
+        }
+    }
+    let greatest = greatest_dense(columns);
+    let mut decided = in_parallel(&parts, |part| decide_shard(columns, &keys, part, greatest, options));
     let valid = decided.iter().all(|shard| shard.troubles.is_empty());
     let doubt = if options.recheck && valid { refute(columns, &decided) } else { None };
     let order = options.certificate.then(|| {
@@ -62,6 +60,18 @@ pub fn linearizable(history: &History, options: &Options) -> Report {
         Some(doubt) => Report::new(report.model, Verdict::bug(doubt), report.operations),
         None => report,
     }
+}
+
+/// What each part gives, each on a thread of its own.
+fn in_parallel<T: Send>(parts: &[Part], decide: impl Fn(Part) -> T + Sync) -> Vec<T> {
+    if let [part] = parts {
+        return vec![decide(*part)];
+    }
+    thread::scope(|scope| {
+        let handles: Vec<_> = parts.iter().map(|part| scope.spawn(|| decide(*part))).collect();
+        let joined = handles.into_iter().map(|handle| handle.join());
+        joined.map(|decided| decided.unwrap_or_else(|panic| std::panic::resume_unwind(panic))).collect()
+    })
 }
 
 /// Why what the shards found does not prove that every key is linearizable, if so.
@@ -139,7 +149,7 @@ struct Keys {
 
 impl Keys {
     fn of(columns: &Columns) -> Keys {
-        let greatest = columns.key.iter().max().map_or(0, |&key| key as usize + 1);
+        let greatest = columns.key.iter().fold(0, |greatest, &key| greatest.max(key as usize + 1));
         if greatest <= columns.len() * 4 + 1024 {
             return Keys { count: greatest, ranked: None };
         }
@@ -169,6 +179,31 @@ impl Part {
     #[inline]
     fn local(self, dense: u32) -> Option<u32> {
         (dense as usize & ((1 << self.bits) - 1) == self.shard).then_some(dense >> self.bits)
+    }
+
+    /// Every operation on its keys, with the local number of its key. Which thread a key belongs to is as good as random, so nothing branches
+    /// on it.
+    #[inline]
+    fn operations<E>(
+        self,
+        columns: &Columns,
+        keys: &Keys,
+        mut see: impl FnMut(usize, u32) -> Result<(), E>,
+    ) -> Result<(), E> {
+        if self.bits == 0 {
+            return (0..columns.len()).try_for_each(|i| see(i, keys.dense(columns.key[i])));
+        }
+        let mut mine = [(0, 0); 1024];
+        for start in (0..columns.len()).step_by(mine.len()) {
+            let mut count = 0;
+            for i in start..(start + mine.len()).min(columns.len()) {
+                let dense = keys.dense(columns.key[i]);
+                mine[count] = (i, dense >> self.bits);
+                count += usize::from(self.local(dense).is_some());
+            }
+            mine[..count].iter().try_for_each(|(i, key)| see(*i, *key))?;
+        }
+        Ok(())
     }
 
     fn count(self, keys: usize) -> usize {
@@ -259,11 +294,7 @@ impl Clusters {
         let mut all = Vec::with_capacity(count + (columns.len() >> (part.bits + 1)) + 16);
         all.extend((0..count as u32).map(|key| Cluster::new(key, Writer::Initial)));
         let mut clusters = Clusters { all, index, keys: vec![KeyState::default(); count] };
-        for i in 0..columns.len() {
-            if let Some(key) = part.local(keys.dense(columns.key[i])) {
-                clusters.add(columns, i, key)?;
-            }
-        }
+        part.operations(columns, keys, |i, key| clusters.add(columns, i, key))?;
         Ok(clusters)
     }
 

@@ -18,8 +18,11 @@ fn compare(operations: &[Operation], options: &Options) -> bool {
     let history = History::from_operations(operations.iter().copied());
     let report = check(&history, &LINEARIZABLE, options);
     let expected = brute::linearizable(operations);
-    let rechecked = check(&history, &LINEARIZABLE, &Options { certificate: false, recheck: true, ..options.clone() });
-    assert_eq!(rechecked.verdict, report.verdict, "{}", show(operations));
+    for (recheck, threads) in [(false, 1), (false, 2), (true, 1)] {
+        let options = Options { certificate: false, recheck, threads, ..options.clone() };
+        let other = check(&history, &LINEARIZABLE, &options);
+        assert_eq!(other.verdict, report.verdict, "{}", show(operations));
+    }
     match &report.verdict {
         Verdict::Valid => {
             assert!(expected, "missed:\n{}", show(operations));

@@ -4,12 +4,14 @@
 //! megabytes a millisecond. One big request could be past every limit before anyone looks; it is weighed before it is granted.
 //! A thread whose request is refused waits for ever: the one that watches tells what is known by then, and ends the process.
 
-use std::alloc::{GlobalAlloc, Layout, System};
+use std::alloc::{GlobalAlloc, Layout};
 use std::cell::Cell;
 use std::fs::File;
 use std::io::Read;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
+
+use pages::HugePages;
 
 /// Requests are weighed from this size on.
 const BIG: usize = 1 << 20;
@@ -21,35 +23,35 @@ thread_local! {
     static WATCHES: Cell<bool> = const { Cell::new(false) };
 }
 
-/// The system's allocator, within the limit of [`limit`].
+/// Huge pages for what is large, within the limit of [`limit`].
 pub struct Guarded;
 
 #[global_allocator]
 static ALLOCATOR: Guarded = Guarded;
 
-// SAFETY: every request goes to the system's allocator as it came, or never returns.
+// SAFETY: every request goes to the other allocator as it came, or never returns.
 unsafe impl GlobalAlloc for Guarded {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         admit(layout.size());
-        // SAFETY: the caller's promises are those of `System`.
-        unsafe { System.alloc(layout) }
+        // SAFETY: the caller's promises are those of `HugePages`.
+        unsafe { HugePages.alloc(layout) }
     }
 
     unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
         admit(layout.size());
         // SAFETY: as above.
-        unsafe { System.alloc_zeroed(layout) }
+        unsafe { HugePages.alloc_zeroed(layout) }
     }
 
     unsafe fn realloc(&self, old: *mut u8, layout: Layout, size: usize) -> *mut u8 {
         admit(size.saturating_sub(layout.size()));
         // SAFETY: as above.
-        unsafe { System.realloc(old, layout, size) }
+        unsafe { HugePages.realloc(old, layout, size) }
     }
 
     unsafe fn dealloc(&self, old: *mut u8, layout: Layout) {
         // SAFETY: as above.
-        unsafe { System.dealloc(old, layout) }
+        unsafe { HugePages.dealloc(old, layout) }
     }
 }
 

@@ -35,7 +35,7 @@ impl std::str::FromStr for Action {
             "members" if !rest.trim().is_empty() => Ok(Action::Members(rest.parse()?)),
             "transfer" => Ok(Action::Transfer(rest.trim().parse()?)),
             "compact" if rest.is_empty() => Ok(Action::Compact),
-            _ => Err(format!("`{text}` is no action; write `members n1 n2 n3`, `transfer n2` or `compact`")),
+            _ => Err(format!("`{text}` is no action")),
         }
     }
 }

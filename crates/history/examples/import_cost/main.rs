@@ -12,6 +12,10 @@ use text::Kind;
 
 mod text;
 
+/// As the binary does.
+#[global_allocator]
+static ALLOCATOR: pages::HugePages = pages::HugePages;
+
 fn main() {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
