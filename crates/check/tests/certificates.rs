@@ -104,23 +104,12 @@ fn a_few_operations_contradict_each_other_when_brute_force_says_so() {
     }
 }
 
-const LISTS: Shape = Shape {
-    transactions: 4,
-    ops: 3,
-    keys: 2,
-    processes: 3,
-    lists: true,
-    read_before_write: false,
-    pending: 0.15,
-    lies: 0.1,
-};
-
 #[test]
 fn no_order_of_transactions_proves_an_invalid_history() {
     for lists in [true, false] {
         let (mut rng, mut accepted) = (Rng::new(Seed(7)), 0);
         for round in 0..ROUNDS as u64 {
-            let history = random_transactions(&mut Rng::new(Seed(8).nth(round)), Shape { lists, ..LISTS });
+            let history = random_transactions(&mut Rng::new(Seed(8).nth(round)), Shape { lists, ..Shape::LISTS });
             let valid = serializable(&history, Keep::RealTime);
             for _ in 0..20 {
                 let live = |t: &u32| history.outcome[*t as usize] != Outcome::Fail;
@@ -142,7 +131,7 @@ fn no_order_of_transactions_proves_an_invalid_history() {
 fn an_edge_that_the_history_does_not_show_is_refused() {
     let (mut told, mut searched, mut refused) = (0, 0, 0);
     for round in 0..ROUNDS as u64 {
-        let history = random_transactions(&mut Rng::new(Seed(9).nth(round)), LISTS);
+        let history = random_transactions(&mut Rng::new(Seed(9).nth(round)), Shape::LISTS);
         let report = check_transactions(&history);
         for anomaly in report.anomalies.iter().filter(|anomaly| !anomaly.cycle.is_empty()) {
             // What a search found distinguishes cases, which the history does not show.
@@ -163,7 +152,7 @@ fn an_edge_that_the_history_does_not_show_is_refused() {
 
 #[test]
 fn a_cycle_must_close_and_be_of_its_class() {
-    let history = random_transactions(&mut Rng::new(Seed(10)), LISTS);
+    let history = random_transactions(&mut Rng::new(Seed(10)), Shape::LISTS);
     let edge = |from, to| Edge::new(EdgeKind::Rt, from, to, 0);
     let open = TxnAnomaly {
         class: Class::G0,

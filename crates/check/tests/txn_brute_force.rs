@@ -12,17 +12,6 @@ use testkit::brute_txn::{
     parallel, random_transactions, serializable, snapshot, statement_snapshots,
 };
 
-const LISTS: Shape = Shape {
-    transactions: 4,
-    ops: 3,
-    keys: 2,
-    processes: 3,
-    lists: true,
-    read_before_write: false,
-    pending: 0.15,
-    lies: 0.1,
-};
-
 type Definition = fn(&Transactions) -> bool;
 
 /// Levels with a definition by schedules or axioms.
@@ -91,28 +80,28 @@ const REGISTER_GRAPHS: &[(&str, Definition)] = &[
 
 #[test]
 fn lists_agree_with_the_definitions() {
-    agree(LISTS, "lists", DEFINITIONS, OF_GRAPHS);
+    agree(Shape::LISTS, "lists", DEFINITIONS, OF_GRAPHS);
 }
 
 #[test]
 fn lists_with_many_lies_agree_with_the_definitions() {
-    agree(Shape { lies: 0.2, ..LISTS }, "lies about lists", &DEFINITIONS[..2], &OF_GRAPHS[..6]);
+    agree(Shape { lies: 0.2, ..Shape::LISTS }, "lies about lists", &DEFINITIONS[..2], &OF_GRAPHS[..6]);
 }
 
 #[test]
 fn read_modify_writes_agree_with_the_definitions() {
-    agree(Shape { lists: false, read_before_write: true, ..LISTS }, "updates", REGISTERS, REGISTER_GRAPHS);
+    agree(Shape { lists: false, read_before_write: true, ..Shape::LISTS }, "updates", REGISTERS, REGISTER_GRAPHS);
 }
 
 #[test]
 fn registers_agree_with_the_axioms() {
-    agree(Shape { lists: false, lies: 0.25, ..LISTS }, "registers", AXIOMS, &[]);
+    agree(Shape { lists: false, lies: 0.25, ..Shape::LISTS }, "registers", AXIOMS, &[]);
 }
 
 /// Where the order of versions is searched for.
 #[test]
 fn blind_writes_agree_with_the_definitions() {
-    agree(Shape { lists: false, lies: 0.25, ..LISTS }, "blind writes", REGISTERS, &[]);
+    agree(Shape { lists: false, lies: 0.25, ..Shape::LISTS }, "blind writes", REGISTERS, &[]);
 }
 
 #[test]

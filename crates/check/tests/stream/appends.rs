@@ -1,12 +1,12 @@
 use base::{Rng, Seed, Time};
 use check::Verdict;
-use check::stream::{Alarm, Appends, Progress, Step};
+use check::stream::{Appends, Step};
 use check::txn::check_transactions;
 use history::Outcome;
 use history::txn::{Builder, Kind, NEVER, Transactions};
 use testkit::brute_txn::{Keep, Shape, random_transactions, serializable};
 
-use crate::rounds;
+use crate::{Played, Tally, rounds};
 
 /// When a transaction begins or ends, and which.
 type Event = (u32, bool, u32);
@@ -36,8 +36,8 @@ fn lists(history: &Transactions, t: u32) -> Vec<Vec<i64>> {
     reads.map(values).collect()
 }
 
-/// Plays the events, with their places as times; returns the first alarm and what is known at the end.
-fn play(history: &Transactions, events: &[Event], every: usize) -> (Option<Alarm>, Progress) {
+/// Plays the events, with their places as times; returns the first alarm, after so many events, and what is known at the end.
+fn play(history: &Transactions, events: &[Event], every: usize) -> Played {
     let mut appends = Appends::new(every);
     let mut tickets = vec![None; history.len()];
     let mut first = None;
@@ -52,7 +52,8 @@ fn play(history: &Transactions, events: &[Event], every: usize) -> (Option<Alarm
         }
     }
     let last = appends.finish();
-    (first.or(last), appends.progress().clone())
+    let first = first.or(last).map(|alarm| (alarm.at as usize + 1, alarm));
+    (first, appends.progress().clone())
 }
 
 /// What had happened after some events: what was under way is unknown.
@@ -105,45 +106,11 @@ fn show(history: &Transactions) -> String {
     (0..history.len() as u32).map(line).collect()
 }
 
-#[derive(Debug, Default)]
-struct Tally {
-    valid: u64,
-    invalid: u64,
-    undecided: u64,
-}
-
 fn compare(history: &Transactions, every: usize, judge: &dyn Fn(&Transactions) -> Option<bool>, tally: &mut Tally) {
     let events = events(history);
-    let (alarm, progress) = play(history, &events, every);
-    let Some(alarm) = alarm else {
-        match progress.verdict() {
-            Verdict::Valid => {
-                assert_ne!(judge(history), Some(false), "missed:\n{}", show(history));
-                tally.valid += 1;
-            }
-            Verdict::Unknown { .. } => tally.undecided += 1,
-            Verdict::Invalid => panic!("invalid without an alarm:\n{}", show(history)),
-        }
-        return;
-    };
-    tally.invalid += 1;
-    assert_eq!(progress.verdict(), Verdict::Invalid);
-    let at = alarm.at as usize;
-    let (now, before) = (prefix(history, &events[..=at]), prefix(history, &events[..at]));
-    assert_ne!(judge(&now), Some(true), "false alarm, {alarm}:\n{}", show(history));
-    assert_ne!(judge(&before), Some(false), "late, {alarm}:\n{}", show(history));
+    let judge = |n: usize| judge(&prefix(history, &events[..n]));
+    tally.note(events.len(), play(history, &events, every), &judge, true, &|| show(history));
 }
-
-const LISTS: Shape = Shape {
-    transactions: 4,
-    ops: 3,
-    keys: 2,
-    processes: 3,
-    lists: true,
-    read_before_write: false,
-    pending: 0.15,
-    lies: 0.1,
-};
 
 #[test]
 fn agrees_with_brute_force() {
@@ -151,7 +118,7 @@ fn agrees_with_brute_force() {
     let mut rng = Rng::new(Seed(1).derive("streamed appends"));
     let mut tally = Tally::default();
     for _ in 0..rounds() / 4 {
-        let history = random_transactions(&mut rng, LISTS);
+        let history = random_transactions(&mut rng, Shape::LISTS);
         compare(&history, rng.within(1..=3) as usize, &brute, &mut tally);
     }
     println!("{tally:?}");
@@ -161,9 +128,9 @@ fn agrees_with_brute_force() {
 #[test]
 fn agrees_with_the_check_afterwards() {
     for (i, shape) in [
-        Shape { transactions: 12, lies: 0.03, ..LISTS },
-        Shape { transactions: 30, keys: 3, processes: 4, lies: 0.01, pending: 0.05, ..LISTS },
-        Shape { transactions: 12, processes: 2, lies: 0.02, pending: 0.0, ..LISTS },
+        Shape { transactions: 12, lies: 0.03, ..Shape::LISTS },
+        Shape { transactions: 30, keys: 3, processes: 4, lies: 0.01, pending: 0.05, ..Shape::LISTS },
+        Shape { transactions: 12, processes: 2, lies: 0.02, pending: 0.0, ..Shape::LISTS },
     ]
     .into_iter()
     .enumerate()

@@ -1,11 +1,11 @@
 use base::{Rng, Seed};
-use check::stream::{Alarm, Calls, Progress};
+use check::stream::Calls;
 use check::{Object, Options, Verdict, check_object, object};
 use history::Outcome;
 use history::object::{Action, Call, NEVER, NOTHING, Objects};
 use testkit::brute_objects::{self as brute, ObjectMix, Rule, random_objects};
 
-use crate::rounds;
+use crate::{Played, Tally, rounds};
 
 /// An event: when, whether a call ends, and which.
 type Event = (u64, bool, usize);
@@ -22,7 +22,7 @@ fn events(history: &Objects, patience: u64) -> Vec<Event> {
 }
 
 /// Plays the events; returns the first alarm and after how many events it came (the last ones at the end), and what is known then.
-fn play(object: &str, history: &Objects, events: &[Event]) -> (Option<(usize, Alarm)>, Progress) {
+fn play(object: &str, history: &Objects, events: &[Event]) -> Played {
     let mut calls = Calls::of(object).expect("the object can be streamed");
     let mut tickets = vec![None; history.len()];
     let mut first = None;
@@ -68,14 +68,6 @@ fn afterwards(checker: &Object, history: &Objects) -> Option<bool> {
     }
 }
 
-#[derive(Debug, Default)]
-struct Tally {
-    valid: u64,
-    invalid: u64,
-    undecided: u64,
-    earliest: u64,
-}
-
 /// What is compared: a checker, what it is compared with, and whether alarms must come with the first event.
 struct Pair<'a> {
     name: &'a str,
@@ -94,25 +86,9 @@ impl Pair<'_> {
 
     fn compare(&self, history: &Objects, patience: u64, tally: &mut Tally) {
         let events = events(history, patience);
-        let (first, progress) = play(self.name, history, &events);
-        let Some((after, alarm)) = first else {
-            match progress.verdict() {
-                Verdict::Valid => {
-                    assert_ne!(self.is_valid(history), Some(false), "missed:\n{}", show(history));
-                    tally.valid += 1;
-                }
-                Verdict::Unknown { .. } => tally.undecided += 1,
-                Verdict::Invalid => panic!("invalid without an alarm:\n{}", show(history)),
-            }
-            return;
-        };
-        tally.invalid += 1;
-        assert_eq!(progress.verdict(), Verdict::Invalid);
-        let part = prefix(history, &events[..after]);
-        assert_ne!(self.is_valid(&part), Some(true), "false alarm, {alarm}:\n{}", show(history));
-        let early = self.is_valid(&prefix(history, &events[..after - 1])) != Some(false);
-        assert!(early || !(self.earliest)(history), "late, {alarm}:\n{}", show(history));
-        tally.earliest += u64::from(early);
+        let judge = |n: usize| self.is_valid(&prefix(history, &events[..n]));
+        let exact = (self.earliest)(history);
+        tally.note(events.len(), play(self.name, history, &events), &judge, exact, &|| show(history));
     }
 }
 

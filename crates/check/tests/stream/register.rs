@@ -1,10 +1,10 @@
 use base::{Rng, Seed, Time};
-use check::stream::{Alarm, Progress, Registers};
+use check::stream::Registers;
 use check::{LINEARIZABLE, Options, Verdict, check};
 use history::{Completion, ErrorKind, Function, History, Operation, Outcome, Phase, Request};
 use testkit::{Mix, Small, brute, every_history, random_history};
 
-use crate::rounds;
+use crate::{Played, Tally, rounds};
 
 /// An event of a history: the operation begins or ends.
 #[derive(Clone, Copy, Debug)]
@@ -28,7 +28,7 @@ fn events(operations: &[Operation], patience: u64) -> Vec<Event> {
 }
 
 /// Plays the events; returns the first alarm and after how many events it came, and what is known at the end.
-fn play(operations: &[Operation], events: &[Event]) -> (Option<(usize, Alarm)>, Progress) {
+fn play(operations: &[Operation], events: &[Event]) -> Played {
     let mut registers = Registers::new();
     let mut tickets = vec![None; operations.len()];
     let mut first = None;
@@ -72,38 +72,13 @@ fn show(operations: &[Operation]) -> String {
     operations.iter().map(line).collect()
 }
 
-#[derive(Debug, Default)]
-struct Tally {
-    valid: u64,
-    invalid: u64,
-    undecided: u64,
-    /// Invalid, and found at the first event that makes it so.
-    earliest: u64,
-}
-
 /// Compares one history with the check of its prefixes.
 fn compare(operations: &[Operation], patience: u64, judge: &dyn Fn(&[Operation]) -> bool, tally: &mut Tally) {
     let events = events(operations, patience);
-    let (first, progress) = play(operations, &events);
-    let Some((after, alarm)) = first else {
-        match progress.verdict() {
-            Verdict::Valid => {
-                assert!(judge(operations), "missed:\n{}", show(operations));
-                tally.valid += 1;
-            }
-            Verdict::Unknown { .. } => tally.undecided += 1,
-            Verdict::Invalid => panic!("invalid without an alarm:\n{}", show(operations)),
-        }
-        return;
-    };
-    tally.invalid += 1;
-    assert_eq!(progress.verdict(), Verdict::Invalid);
-    assert!(!judge(&prefix(operations, &events[..after])), "false alarm, {alarm}:\n{}", show(operations));
-    let exact =
-        !operations.iter().any(|op| op.request.function == Function::Cas && op.completion.outcome == Outcome::Fail);
-    let early = judge(&prefix(operations, &events[..after - 1]));
-    assert!(early || !exact, "late, {alarm}:\n{}", show(operations));
-    tally.earliest += u64::from(early);
+    let failed = |op: &Operation| op.request.function == Function::Cas && op.completion.outcome == Outcome::Fail;
+    let judge = |n: usize| Some(judge(&prefix(operations, &events[..n])));
+    let exact = !operations.iter().any(failed);
+    tally.note(events.len(), play(operations, &events), &judge, exact, &|| show(operations));
 }
 
 fn exhaust(small: Small) -> Tally {

@@ -25,6 +25,20 @@ pub struct Shape {
     pub lies: f64,
 }
 
+impl Shape {
+    /// A few short transactions on two lists: what brute force decides at once.
+    pub const LISTS: Shape = Shape {
+        transactions: 4,
+        ops: 3,
+        keys: 2,
+        processes: 3,
+        lists: true,
+        read_before_write: false,
+        pending: 0.15,
+        lies: 0.1,
+    };
+}
+
 #[derive(Clone)]
 struct Draft {
     process: u64,
