@@ -132,11 +132,7 @@ fn objects_are_proven_both_ways() {
         let (mut rng, mut share) = (Rng::new(Seed(2).derive(object)), Share::default());
         let base =
             ObjectMix { rule, actions, operations: 8, unique: true, pending: 0.2, lies: 0.15, sequential: false };
-        for mix in [
-            base,
-            ObjectMix { unique: false, ..base },
-            ObjectMix { sequential: true, operations: 10, ..base },
-        ] {
+        for mix in [base, ObjectMix { unique: false, ..base }, ObjectMix { sequential: true, operations: 10, ..base }] {
             for _ in 0..500 {
                 let subject = Subject::Objects(random_objects(&mut rng, mix));
                 let Subject::Objects(history) = &subject else { continue };

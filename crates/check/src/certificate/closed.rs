@@ -260,7 +260,7 @@ impl<'a> Part<'a> {
         // Elements beside those of the witness are of no interest, but no read shows one twice.
         let twice = |call: &Call| {
             let list = elements(self.history, call);
-            list.iter().collect::<BTreeSet<_>>().len() < list.len()
+            list.iter().copied().collect::<BTreeSet<_>>().len() < list.len()
         };
         let reads = || self.calls.iter().filter(|(_, call)| call.action == Action::Read && call.is_ok());
         if set.is_some() && reads().any(|(_, call)| twice(call)) {

@@ -71,7 +71,7 @@ impl<'a> Scene<'a> {
     fn reads_twice(&self, t: u32) -> bool {
         self.reads(t).any(|op| {
             let list = self.shows(op);
-            list.iter().collect::<BTreeSet<_>>().len() < list.len()
+            list.iter().copied().collect::<BTreeSet<_>>().len() < list.len()
         })
     }
 

@@ -15,7 +15,7 @@ pub static BROADCAST: Object = Object {
     name: "broadcast",
     summary: "nothing is seen before it is added, and once additions have ended every process's last read sees all that was acknowledged, the same as the others",
     exactness: Exactness::Exact,
-    decide: |history: &Objects, options: &Options| each_key(history, options, judge),
+    decide: |history: &Objects, options: &Options| each_key(history, options, &judge),
 };
 
 fn judge(part: Part<'_>) -> Findings {

@@ -20,7 +20,7 @@ pub static COMMENTS: Object = Object {
 };
 
 fn decide(history: &Objects, options: &Options) -> Findings {
-    each_key(history, options, of_key)
+    each_key(history, options, &of_key)
 }
 
 fn of_key(part: Part<'_>) -> Findings {

@@ -29,7 +29,7 @@ pub static COUNTER: Object = Object {
     name: "counter",
     summary: "a read is at least what had been added before it began and at most what could have been before it ended (Jepsen's counter)",
     exactness: Exactness::Conditions,
-    decide: |history, options| each_key(history, options, bounds),
+    decide: |history, options| each_key(history, options, &bounds),
 };
 
 /// A counter that may lag: only reads after all additions count.
@@ -37,11 +37,11 @@ pub static PN_COUNTER: Object = Object {
     name: "pn-counter",
     summary: "a read after all additions is the sum of all acknowledged and some of the unknown ones",
     exactness: Exactness::Conditions,
-    decide: |history, options| each_key(history, options, converged),
+    decide: |history, options| each_key(history, options, &converged),
 };
 
 fn linearizable(history: &Objects, options: &Options) -> Findings {
-    each_key(history, options, |part| {
+    each_key(history, options, &|part| {
         let findings = bounds(part);
         if !findings.is_empty() {
             findings

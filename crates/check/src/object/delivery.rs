@@ -12,7 +12,7 @@ pub static AT_LEAST_ONCE_QUEUE: Object = Object {
     name: "at-least-once-queue",
     summary: "every acknowledged value is delivered at least once, nothing else is, and first deliveries keep each producer's order",
     exactness: Exactness::Conditions,
-    decide: |history, options: &Options| each_key(history, options, |part| judge(part, true)),
+    decide: |history, options: &Options| each_key(history, options, &|part| judge(part, true)),
 };
 
 /// Jepsen's `total-queue`: what goes in comes out, once all is drained.
@@ -20,7 +20,7 @@ pub static TOTAL_QUEUE: Object = Object {
     name: "total-queue",
     summary: "every acknowledged value is dequeued, and nothing is that nobody tried to enqueue (Jepsen's total-queue)",
     exactness: Exactness::Conditions,
-    decide: |history, options: &Options| each_key(history, options, |part| judge(part, false)),
+    decide: |history, options: &Options| each_key(history, options, &|part| judge(part, false)),
 };
 
 #[derive(Default)]

@@ -15,7 +15,7 @@ pub static LEADER: Object = Object {
     name: "leader",
     summary: "no term has two leaders",
     exactness: Exactness::Exact,
-    decide: |history: &Objects, options: &Options| each_key(history, options, judge),
+    decide: |history: &Objects, options: &Options| each_key(history, options, &judge),
 };
 
 fn judge(part: Part<'_>) -> Findings {

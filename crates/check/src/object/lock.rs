@@ -85,7 +85,7 @@ fn judge<M>(
 where
     M: SequentialModel<Call = Asked, Answer = Vec<i64>> + Sync,
 {
-    each_key(history, options, |part| match Holds::gather(part, rule) {
+    each_key(history, options, &|part| match Holds::gather(part, rule) {
         Some(holds) => told(part, options, model, conflict(holds)),
         None => search(part, options, model, true),
     })

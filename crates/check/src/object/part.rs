@@ -1,6 +1,5 @@
 //! A history, key by key, on several threads.
 
-use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::thread;
 
@@ -31,28 +30,31 @@ impl<'a> Part<'a> {
     }
 }
 
+/// What judges a key: called by reference, so that the threads' code is compiled once and not for each object.
+type Judge<'a> = &'a (dyn Fn(Part<'_>) -> Findings + Sync);
+
 /// Judges each key by itself, on `options.threads` threads, until the limit stops it.
-pub(crate) fn each_key(history: &Objects, options: &Options, judge: impl Fn(Part<'_>) -> Findings + Sync) -> Findings {
+pub(crate) fn each_key(history: &Objects, options: &Options, judge: Judge<'_>) -> Findings {
     let keys = Keys::of(history);
     let next = AtomicUsize::new(0);
     let work = || {
-        let mut found: BTreeMap<usize, Findings> = BTreeMap::new();
+        let mut found: Vec<(usize, Findings)> = Vec::new();
         loop {
             let at = next.fetch_add(1, Relaxed);
             let Some(part) = keys.part(history, at) else { return found };
             if let Some(reason) = options.limit.exceeded() {
                 let mut rest = Findings::default();
                 rest.undecided(format!("{reason}; {at} of {} keys are decided", keys.count()));
-                found.insert(at, rest);
+                found.push((at, rest));
                 return found;
             }
             let of_key = judge(part);
             if !of_key.is_clean() {
-                found.insert(at, of_key);
+                found.push((at, of_key));
             }
         }
     };
-    let found = match options.threads.clamp(1, 64).min(keys.count()) {
+    let mut found = match options.threads.clamp(1, 64).min(keys.count()) {
         0 | 1 => work(),
         threads => thread::scope(|scope| {
             let handles: Vec<_> = (0..threads).map(|_| scope.spawn(work)).collect();
@@ -60,8 +62,9 @@ pub(crate) fn each_key(history: &Objects, options: &Options, judge: impl Fn(Part
             joined.flat_map(|found| found.unwrap_or_else(|panic| std::panic::resume_unwind(panic))).collect()
         }),
     };
+    found.sort_unstable_by_key(|(at, _)| *at);
     let mut findings = Findings::default();
-    found.into_values().for_each(|of_key| findings.extend(of_key));
+    found.into_iter().for_each(|(_, of_key)| findings.extend(of_key));
     findings
 }
 
@@ -83,7 +86,7 @@ impl Keys {
             return Keys { places, starts: if count == 0 { vec![0] } else { vec![0, count] } };
         }
         if greatest as usize > 4 * calls.len() + 1024 {
-            places.sort_by_key(|&i| calls[i as usize].key);
+            places.sort_unstable_by_key(|&i| (calls[i as usize].key, i));
         } else {
             let mut at = vec![0u32; greatest as usize + 2];
             calls.iter().for_each(|call| at[call.key as usize + 1] += 1);

@@ -31,7 +31,7 @@ pub static FIFO_QUEUE: Object = Object {
 };
 
 fn decide(history: &Objects, options: &Options) -> Findings {
-    each_key(history, options, |part| match Queue::gather(part) {
+    each_key(history, options, &|part| match Queue::gather(part) {
         Some(queue) => queue.judge(),
         None => search(part, options, &Holding(Fifo), false),
     })

@@ -17,7 +17,7 @@ pub(crate) fn by_search<M>(history: &Objects, options: &Options, model: &M, owne
 where
     M: SequentialModel<Call = Asked, Answer = Vec<i64>> + Sync,
 {
-    each_key(history, options, |part| decide(part, options, model, owned))
+    each_key(history, options, &|part| decide(part, options, model, owned))
 }
 
 /// Decides the calls at these places.

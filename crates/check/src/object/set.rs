@@ -29,7 +29,7 @@ pub static SET: Object = Object {
     name: "set",
     summary: "the last read holds every acknowledged element and none that nobody tried to add (Jepsen's set)",
     exactness: Exactness::Conditions,
-    decide: |history, options| each_key(history, options, final_read),
+    decide: |history, options| each_key(history, options, &final_read),
 };
 
 /// Jepsen's `set-full`: what was seen or acknowledged does not vanish.
@@ -37,7 +37,7 @@ pub static SET_FULL: Object = Object {
     name: "set-full",
     summary: "no element that was acknowledged or seen vanishes for good, none is there twice (Jepsen's set-full)",
     exactness: Exactness::Conditions,
-    decide: |history, options| each_key(history, options, |part| every_read(part, false)),
+    decide: |history, options| each_key(history, options, &|part| every_read(part, false)),
 };
 
 /// Jepsen's `set-full` with `linearizable?`: nor for a while.
@@ -45,11 +45,11 @@ pub static SET_FULL_LINEARIZABLE: Object = Object {
     name: "set-full-linearizable",
     summary: "an element that was acknowledged or seen is in every later read (Jepsen's set-full, linearizable)",
     exactness: Exactness::Conditions,
-    decide: |history, options| each_key(history, options, |part| every_read(part, true)),
+    decide: |history, options| each_key(history, options, &|part| every_read(part, true)),
 };
 
 fn linearizable(history: &Objects, options: &Options) -> Findings {
-    each_key(history, options, |part| {
+    each_key(history, options, &|part| {
         let mut calls = part.happened();
         let mut findings = Findings::default();
         if !calls.any(|(_, call)| call.action == Action::Read && call.is_ok()) {

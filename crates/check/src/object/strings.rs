@@ -22,7 +22,7 @@ pub static KV: Object = Object {
     name: "kv",
     summary: "a get returns what was put last and appended since, linearizably; every key begins empty",
     exactness: Exactness::Exact,
-    decide: |history, options| each_key(history, options, |part| of_key(part, options)),
+    decide: |history, options| each_key(history, options, &|part| of_key(part, options)),
 };
 
 fn of_key(part: Part<'_>, options: &Options) -> Findings {

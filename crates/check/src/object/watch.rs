@@ -15,7 +15,7 @@ pub static WATCH: Object = Object {
     name: "watch",
     summary: "every watcher is told the writes in one order, none left out, none twice, none that nobody wrote",
     exactness: Exactness::Exact,
-    decide: |history: &Objects, options: &Options| each_key(history, options, judge),
+    decide: |history: &Objects, options: &Options| each_key(history, options, &judge),
 };
 
 /// A value that was told, and in which operation.

@@ -2,7 +2,7 @@
 
 use super::SequentialModel;
 use super::search::Budget;
-use super::seen::Seen;
+use super::seen::{Seen, Slots};
 use super::space::{Config, Space};
 use crate::limit::Limit;
 
@@ -101,11 +101,7 @@ impl<'a> Frontier<'a> {
         let mut slots = space.slots;
         slots.reads &= !bit;
         slots.overwrites &= !bit;
-        // What can dominate comes first.
-        configs.sort_by_key(|config| {
-            let reads = (config.mask & slots.reads).count_ones();
-            (space.total_used(config), std::cmp::Reverse((config.hidden.count_ones(), reads)))
-        });
+        dominating_first(&mut configs, slots, &|config| space.total_used(config));
         self.seen.clear();
         configs.retain(|config| self.seen.insert(config, 0, slots, &space.used));
         self.configs = configs;
@@ -129,4 +125,12 @@ fn put<M: SequentialModel>(space: &Space<'_, M>, waiting: &mut Vec<Vec<Config>>,
         waiting.resize_with(used + 1, Vec::new);
     }
     waiting[used].push(config);
+}
+
+/// What can dominate comes first: it `used` fewer pending operations, and hides and has read more.
+fn dominating_first(configs: &mut [Config], slots: Slots, used: &dyn Fn(&Config) -> usize) {
+    configs.sort_by_key(|config| {
+        let reads = (config.mask & slots.reads).count_ones();
+        (used(config), std::cmp::Reverse((config.hidden.count_ones(), reads)))
+    });
 }

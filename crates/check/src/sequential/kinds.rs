@@ -59,10 +59,15 @@ impl Kinds {
             }
         }
         for pending in &mut kinds.pending {
-            pending.sort_by_key(|&i| operations[i as usize].invoked);
+            by_invocation(pending, &|i| operations[i as usize].invoked);
         }
         kinds
     }
+}
+
+/// Sorts places of operations by invocation; not generic in these, so that it is compiled once.
+pub(super) fn by_invocation(places: &mut [u32], invoked: &dyn Fn(u32) -> u64) {
+    places.sort_unstable_by_key(|&i| (invoked(i), i));
 }
 
 /// Values with dense names.

@@ -2,8 +2,10 @@
 
 use std::collections::BTreeMap;
 
+use super::kinds::by_invocation;
 use super::search::{Budget, Linearized, linearize};
 use super::{IntervalOf, SequentialModel};
+use crate::limit::Limit;
 
 /// Operations searched for one witness, over all searches.
 const WORK: usize = 5_000_000;
@@ -18,60 +20,63 @@ pub fn contradiction<M: SequentialModel>(
 ) -> Option<Vec<u32>> {
     let budget = budget.into();
     let Linearized::Contradiction { at, operation } = linearize(model, operations, budget.clone()) else { return None };
-    let kept = |i: &u32| operations[*i as usize].invoked <= at;
-    let mut shrinker = Shrinker { model, operations, budget, work: WORK, last: None };
-    let before: Vec<u32> = (0..operations.len() as u32).filter(|i| kept(i) && *i != operation).collect();
-    shrinker.last = matches!(shrinker.search(&before), Linearized::Order(_)).then_some(operation);
-    let mut groups = shrinker.groups((0..operations.len() as u32).filter(kept));
-    shrinker.shrink(&mut groups);
+    let search = |places: &[u32]| {
+        let operations: Vec<IntervalOf<M>> = places.iter().map(|&i| operations[i as usize].clone()).collect();
+        linearize(model, &operations, budget.clone())
+    };
+    let is_read = |i: u32| model.is_read(&operations[i as usize].call, operations[i as usize].answer.as_ref());
+    let kept: Vec<u32> = (0..operations.len() as u32).filter(|&i| operations[i as usize].invoked <= at).collect();
+    let before: Vec<u32> = kept.iter().copied().filter(|&i| i != operation).collect();
+    let last = matches!(search(&before), Linearized::Order(_)).then_some(operation);
+    let mut groups = groups(model, operations, &kept);
+    Shrinker { search: &search, is_read: &is_read, limit: &budget.limit, work: WORK, last }.shrink(&mut groups);
     let mut left: Vec<u32> = groups.into_iter().flatten().collect();
-    left.sort_by_key(|&i| (operations[i as usize].invoked, i));
+    by_invocation(&mut left, &|i| operations[i as usize].invoked);
     Some(left)
 }
 
-struct Shrinker<'a, M: SequentialModel> {
-    model: &'a M,
-    operations: &'a [IntervalOf<M>],
-    budget: Budget,
+/// What may be left out together: the operations of a value; what a process did and what it did next, if that is something
+/// else (an acquire and its release); single reads.
+fn groups<M: SequentialModel>(model: &M, operations: &[IntervalOf<M>], kept: &[u32]) -> Vec<Vec<u32>> {
+    let mut values: BTreeMap<u64, Vec<u32>> = BTreeMap::new();
+    let mut undone: BTreeMap<u32, u32> = BTreeMap::new();
+    let mut groups = Vec::new();
+    for &i in kept {
+        let op = &operations[i as usize];
+        if let Some(value) = model.value(&op.call, op.answer.as_ref()) {
+            values.entry(value).or_default().push(i);
+        } else if model.is_read(&op.call, op.answer.as_ref()) {
+            groups.push(vec![i]);
+        } else {
+            match undone.remove(&op.process) {
+                Some(before) if operations[before as usize].call != op.call => groups.push(vec![before, i]),
+                before => {
+                    groups.extend(before.map(|before| vec![before]));
+                    undone.insert(op.process, i);
+                }
+            }
+        }
+    }
+    groups.extend(undone.into_values().map(|i| vec![i]));
+    values.into_values().chain(groups).collect()
+}
+
+/// Leaves out what is not needed; knows the object only through what can be asked of it.
+struct Shrinker<'a> {
+    /// Searches for an order of the operations at these places.
+    search: &'a dyn Fn(&[u32]) -> Linearized,
+    is_read: &'a dyn Fn(u32) -> bool,
+    limit: &'a Limit,
     work: usize,
     /// The operation at whose return the contradiction became certain, if an order explains the others.
     last: Option<u32>,
 }
 
-impl<M: SequentialModel> Shrinker<'_, M> {
-    /// What may be left out together: the operations of a value; what a process did and what it did next, if that is something
-    /// else (an acquire and its release); single reads.
-    fn groups(&self, kept: impl Iterator<Item = u32>) -> Vec<Vec<u32>> {
-        let mut values: BTreeMap<u64, Vec<u32>> = BTreeMap::new();
-        let mut undone: BTreeMap<u32, u32> = BTreeMap::new();
-        let mut groups = Vec::new();
-        for i in kept {
-            let op = &self.operations[i as usize];
-            if let Some(value) = self.model.value(&op.call, op.answer.as_ref()) {
-                values.entry(value).or_default().push(i);
-            } else if self.model.is_read(&op.call, op.answer.as_ref()) {
-                groups.push(vec![i]);
-            } else {
-                match undone.remove(&op.process) {
-                    Some(before) if self.operations[before as usize].call != op.call => groups.push(vec![before, i]),
-                    before => {
-                        groups.extend(before.map(|before| vec![before]));
-                        undone.insert(op.process, i);
-                    }
-                }
-            }
-        }
-        groups.extend(undone.into_values().map(|i| vec![i]));
-        values.into_values().chain(groups).collect()
-    }
-
+impl Shrinker<'_> {
     /// Leaves out ever smaller pieces while a contradiction remains (Zeller's ddmin), first groups, then reads within them.
     fn shrink(&mut self, groups: &mut Vec<Vec<u32>>) {
         self.leave_out(groups);
-        let (reads, fixed): (Vec<u32>, Vec<u32>) = groups.drain(..).flatten().partition(|&i| {
-            let op = &self.operations[i as usize];
-            self.model.is_read(&op.call, op.answer.as_ref())
-        });
+        let (reads, fixed): (Vec<u32>, Vec<u32>) = groups.drain(..).flatten().partition(|&i| (self.is_read)(i));
         groups.extend(reads.into_iter().map(|i| vec![i]));
         let before = groups.len();
         groups.push(fixed);
@@ -102,21 +107,16 @@ impl<M: SequentialModel> Shrinker<'_, M> {
     }
 
     fn contradicts(&mut self, mut rest: Vec<u32>) -> bool {
-        if self.budget.limit.exceeded().is_some() {
+        if self.limit.exceeded().is_some() {
             // What is left is a contradiction, if not the smallest.
             self.work = 0;
             return false;
         }
         self.work = self.work.saturating_sub(rest.len() + 1);
         rest.sort_unstable();
-        let contradicts = matches!(self.search(&rest), Linearized::Contradiction { .. });
+        let contradicts = matches!((self.search)(&rest), Linearized::Contradiction { .. });
         let Some(last) = self.last else { return contradicts };
         rest.retain(|i| *i != last);
-        contradicts && matches!(self.search(&rest), Linearized::Order(_))
-    }
-
-    fn search(&self, places: &[u32]) -> Linearized {
-        let operations: Vec<IntervalOf<M>> = places.iter().map(|&i| self.operations[i as usize].clone()).collect();
-        linearize(self.model, &operations, self.budget.clone())
+        contradicts && matches!((self.search)(&rest), Linearized::Order(_))
     }
 }

@@ -10,7 +10,7 @@
 //! Values leave memory when they are dequeued and their enqueue has ended.
 
 use std::cmp::Reverse;
-use std::collections::{BTreeMap, BinaryHeap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, BinaryHeap, HashMap};
 use std::hash::BuildHasherDefault;
 
 use base::Fingerprint;
@@ -27,7 +27,7 @@ pub(super) struct Queue {
     /// Overdue values by rank, when they became so.
     overdue: BTreeMap<u64, u64>,
     /// Invocations of the dequeues under way, those of unknown outcome among them.
-    dequeues: BTreeMap<u64, ()>,
+    dequeues: BTreeSet<u64>,
     fullness: Fullness,
     /// A dequeue found nothing, and a dequeue of unknown outcome may be why.
     doubtful: bool,
@@ -64,7 +64,7 @@ impl Queue {
             values: HashMap::default(),
             waiting: BTreeMap::new(),
             overdue: BTreeMap::new(),
-            dequeues: BTreeMap::new(),
+            dequeues: BTreeSet::new(),
             fullness: Fullness::default(),
             doubtful: false,
         }
@@ -125,7 +125,7 @@ impl Queue {
         }
         let mut deadlines: Vec<u64> = self.overdue.values().copied().collect();
         deadlines.sort_unstable();
-        deadlines.iter().zip(self.dequeues.keys()).all(|(deadline, invoked)| invoked < deadline)
+        deadlines.iter().zip(self.dequeues.iter()).all(|(deadline, invoked)| invoked < deadline)
     }
 }
 
@@ -165,7 +165,7 @@ impl Follow for Queue {
                 }
             }
             Action::Dequeue => {
-                self.dequeues.insert(now, ());
+                self.dequeues.insert(now);
                 Ok(0)
             }
             action => Err(Left::Undecided(format!("`{action}` of a queue"))),
@@ -194,7 +194,7 @@ impl Follow for Queue {
 
     fn settle(&mut self, watermark: u64) -> Result<(), Left> {
         let Some(found) = self.fullness.advance(watermark) else { return Ok(()) };
-        if self.dequeues.first_key_value().is_some_and(|(unknown, ())| *unknown < found) {
+        if self.dequeues.first().is_some_and(|unknown| *unknown < found) {
             self.doubtful = true;
             return Ok(());
         }

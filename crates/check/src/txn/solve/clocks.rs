@@ -3,7 +3,7 @@
 //! O((nodes + edges) chains) time, nodes times chains numbers of memory; a question is one comparison. Chains are the processes where their
 //! order counts, and few in real time: no more than transactions are ever open at once, and those of unknown outcome.
 
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 
 use history::txn::NEVER;
 
@@ -35,11 +35,11 @@ impl Chains {
         let count = problem.count as usize;
         let mut chains = Chains { chain: vec![NONE; count], place: vec![0; count], count: 0 };
         let mut tail = vec![false; count];
-        let mut completed: BTreeMap<(u32, u32), ()> = BTreeMap::new();
+        let mut completed: BTreeSet<(u32, u32)> = BTreeSet::new();
         for t in order {
             let mut known = before.range(t).map(|at| before.at(at).0).filter(|p| tail[*p as usize]);
             let span = problem.spans.as_ref().and_then(|spans| spans.get(t as usize));
-            let earlier = || span.and_then(|span| completed.range(..(span.0, 0)).next_back()).map(|((_, p), ())| *p);
+            let earlier = || span.and_then(|span| completed.range(..(span.0, 0)).next_back()).map(|(_, p)| *p);
             match known.next().or_else(earlier) {
                 Some(previous) => {
                     let at = previous as usize;
@@ -56,7 +56,7 @@ impl Chains {
             }
             tail[t as usize] = true;
             if let Some((_, done)) = span.filter(|span| span.1 != NEVER) {
-                completed.insert((*done, t), ());
+                completed.insert((*done, t));
             }
         }
         chains
