@@ -1,19 +1,58 @@
 use std::collections::HashMap;
-use std::collections::hash_map::Entry;
 use std::hash::{BuildHasherDefault, Hash, Hasher};
 
 use super::Fingerprint;
 
 /// A map that is asked for keys and never for their order: what is in it is found by a hash that is the same in every run.
 ///
-/// It hashes as the set of its entries, whatever the order in which they came.
+/// It hashes as the set of its entries, whatever the order in which they came. Keys that count up (slots of a log) lie side by side in
+/// memory, as in a list; keys that an adversary chooses are not meant for it.
 #[derive(Clone, Debug)]
-pub struct Table<K, V>(HashMap<K, V, BuildHasherDefault<Fingerprint>>);
+pub struct Table<K, V>(HashMap<K, V, BuildHasherDefault<Near>>);
+
+/// Hashes keys that differ by one in a word to places that differ by little. A place is the low bits; the topmost seven tell neighbours
+/// apart.
+#[derive(Clone, Copy, Debug)]
+pub struct Near {
+    sum: u64,
+    /// What the next word is multiplied by: 1, then large odd numbers.
+    factor: u64,
+}
+
+const FACTOR: u64 = 0x9E37_79B9_7F4A_7C15;
+
+impl Default for Near {
+    fn default() -> Self {
+        Near { sum: 0, factor: 1 }
+    }
+}
+
+impl Hasher for Near {
+    #[inline]
+    fn finish(&self) -> u64 {
+        self.sum & (u64::MAX >> 7) | self.sum.wrapping_mul(FACTOR) & !(u64::MAX >> 7)
+    }
+
+    #[inline]
+    fn write_u64(&mut self, word: u64) {
+        self.sum = self.sum.wrapping_add(word.wrapping_mul(self.factor));
+        self.factor = self.factor.wrapping_mul(FACTOR);
+    }
+
+    fn write(&mut self, bytes: &[u8]) {
+        self.write_u64(Fingerprint::of(&bytes));
+    }
+}
 
 impl<K: Hash + Eq, V> Table<K, V> {
     /// An empty table, which allocates nothing.
     pub fn new() -> Self {
         Table(HashMap::default())
+    }
+
+    /// Whether nothing is in it.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
     }
 
     /// What stands for `key`.
@@ -34,13 +73,19 @@ impl<K: Hash + Eq, V> Table<K, V> {
         self.0.insert(key, value)
     }
 
-    /// What stands for `key`; `value` from now on if nothing did. And whether nothing did.
+    /// What stands for `key`; `value` from now on if nothing did.
     #[inline]
-    pub fn get_or_insert(&mut self, key: K, value: V) -> (&mut V, bool) {
-        match self.0.entry(key) {
-            Entry::Occupied(entry) => (entry.into_mut(), false),
-            Entry::Vacant(entry) => (entry.insert(value), true),
-        }
+    pub fn get_or_insert(&mut self, key: K, value: V) -> &mut V {
+        self.0.entry(key).or_insert(value)
+    }
+
+    /// What stands for `key`; the default from now on if nothing did.
+    #[inline]
+    pub fn entry(&mut self, key: K) -> &mut V
+    where
+        V: Default,
+    {
+        self.0.entry(key).or_default()
     }
 
     /// Forgets everything and keeps the memory.
@@ -70,7 +115,7 @@ mod tests {
     fn a_table_hashes_as_the_set_of_its_entries() {
         let of = |keys: &[u64]| {
             let mut table = Table::new();
-            keys.iter().for_each(|key| assert_eq!(table.get_or_insert(*key, key + 1), (&mut (key + 1), true)));
+            keys.iter().for_each(|key| assert_eq!(table.get_or_insert(*key, key + 1), &(key + 1)));
             table
         };
         let numbers: Vec<u64> = (0..1000).collect();

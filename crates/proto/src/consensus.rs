@@ -33,12 +33,21 @@ pub fn oracles<S: Decides + 'static>(nodes: usize) -> Vec<Box<dyn Oracle<S>>> {
 
 #[derive(Clone, Debug, Default, Hash)]
 struct Contract {
-    /// By instance, what was decided first, and by whom.
-    decided: Table<Instance, (u64, NodeId)>,
-    proposed: Table<(Instance, u64), ()>,
+    instances: Instances,
+    /// Further values that were proposed for an instance, beside the first.
+    rivals: Table<(Instance, u64), ()>,
     nodes: Vec<Cursors>,
     /// The clause that was broken last.
     broken: &'static str,
+}
+
+/// What is known of an instance.
+#[derive(Clone, Copy, Debug, Default, Hash)]
+struct Known {
+    /// The value that was proposed first.
+    proposed: Option<u64>,
+    /// What was decided first, and by whom.
+    decided: Option<(u64, NodeId)>,
 }
 
 /// Up to where the oracle has looked at a server, in this life of it.
@@ -46,7 +55,65 @@ struct Contract {
 struct Cursors {
     proposals: u64,
     decisions: u64,
-    decided: Table<Instance, ()>,
+    decided: Decided,
+}
+
+/// What is known of instances. The slots of a log count up from 1: they are a list.
+#[derive(Clone, Debug, Default, Hash)]
+struct Instances {
+    slots: Vec<Known>,
+    others: Table<Instance, Known>,
+}
+
+impl Instances {
+    #[inline]
+    fn entry(&mut self, instance: Instance) -> &mut Known {
+        /// So much further than the last slot is still the same list.
+        const GAP: usize = 1 << 10;
+        let slot = instance.0 as usize;
+        if instance.1 != 0 || slot >= self.slots.len() + GAP {
+            return self.others.entry(instance);
+        }
+        if slot >= self.slots.len() {
+            self.slots.resize(slot + 1, Known::default());
+        }
+        &mut self.slots[slot]
+    }
+}
+
+/// A set of instances: a run of slots, as of a log, and others.
+#[derive(Clone, Debug, Default, Hash)]
+struct Decided {
+    run: std::ops::Range<u64>,
+    others: Table<Instance, ()>,
+}
+
+impl Decided {
+    /// Whether the instance is new to the set.
+    #[inline]
+    fn insert(&mut self, instance: Instance) -> bool {
+        let (slot, part) = instance;
+        if part != 0 || !self.others.is_empty() {
+            return !self.run_has(instance) && self.others.insert(instance, ()).is_none();
+        }
+        if self.run.is_empty() {
+            self.run = slot..slot;
+        }
+        if slot == self.run.end {
+            self.run.end += 1;
+            return true;
+        }
+        !self.run_has(instance) && self.others.insert(instance, ()).is_none()
+    }
+
+    fn run_has(&self, (slot, part): Instance) -> bool {
+        part == 0 && self.run.contains(&slot)
+    }
+
+    fn clear(&mut self) {
+        self.run = 0..0;
+        self.others.clear();
+    }
 }
 
 impl<S: Decides + 'static> Oracle<S> for Contract {
@@ -58,38 +125,39 @@ impl<S: Decides + 'static> Oracle<S> for Contract {
     }
 
     fn after_step(&mut self, _at: Time, node: NodeId, server: &S) -> Result<(), String> {
-        let Contract { decided, proposed, nodes, .. } = self;
+        let Contract { instances, rivals, nodes, .. } = self;
         let own = &mut nodes[node.index()];
         own.proposals = server.proposed(own.proposals, &mut |instance, value| {
-            proposed.insert((instance, value), ());
+            let known = instances.entry(instance);
+            if *known.proposed.get_or_insert(value) != value {
+                rivals.insert((instance, value), ());
+            }
         });
         let (mut strange, mut other, mut twice) = (None, None, None);
         own.decisions = server.decided(own.decisions, &mut |instance, value| {
-            let (first, is_first) = decided.get_or_insert(instance, (value, node));
-            // What another server decided before was looked up then.
-            if (is_first || first.0 != value) && !proposed.contains(&(instance, value)) {
+            let known = instances.entry(instance);
+            if known.proposed != Some(value) && !rivals.contains(&(instance, value)) {
                 strange.get_or_insert(instance);
             }
-            if first.0 != value {
-                other.get_or_insert((instance, first.1));
+            let (first, by) = *known.decided.get_or_insert((value, node));
+            if first != value {
+                other.get_or_insert((instance, by));
             }
-            if own.decided.insert(instance, ()).is_some() {
+            if !own.decided.insert(instance) {
                 twice.get_or_insert(instance);
             }
         });
-        if let Some(instance) = strange {
-            self.broken = "validity";
-            return Err(format!("{node} decided {} by a value that nobody proposed", S::show(instance)));
-        }
-        if let Some((instance, by)) = other {
-            self.broken = "agreement";
-            return Err(format!("{by} and {node} decided {} differently", S::show(instance)));
-        }
-        if let Some(instance) = twice {
-            self.broken = "integrity";
-            return Err(format!("{node} decided {} twice", S::show(instance)));
-        }
-        Ok(())
+        let (clause, sentence) = if let Some(instance) = strange {
+            ("validity", format!("{node} decided {} by a value that nobody proposed", S::show(instance)))
+        } else if let Some((instance, by)) = other {
+            ("agreement", format!("{by} and {node} decided {} differently", S::show(instance)))
+        } else if let Some(instance) = twice {
+            ("integrity", format!("{node} decided {} twice", S::show(instance)))
+        } else {
+            return Ok(());
+        };
+        self.broken = clause;
+        Err(sentence)
     }
 
     fn after_crash(&mut self, _at: Time, node: NodeId) {

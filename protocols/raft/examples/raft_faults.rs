@@ -2,7 +2,7 @@
 //!
 //! 3 nodes (then 5); heartbeat 30 ms, election timeout 100 to 200 ms; latency 1 to 10 ms (1 % up to 200 ms), 2 % loss, 1 % duplicates; a
 //! crash about every 2 s (down 50 ms to 1 s), a partition about every 3 s (100 ms to 2 s); 8 clients that write about 200 times a second
-//! while there is a leader. An event is one input handed to an actor or to the world.
+//! while there is a leader; a snapshot every 300 entries. An event is one input handed to an actor or to the world.
 //!
 //! ```text
 //! cargo run --release -p assize-raft --example raft_faults
@@ -46,8 +46,8 @@ fn run(nodes: usize, seed: u64) -> World {
     let settings = Settings {
         heartbeat: Duration::from_millis(30),
         election_timeout: Duration::from_millis(100)..=Duration::from_millis(200),
-        snapshot_entries: 1_000,
-        snapshot_keep: 100,
+        snapshot_entries: 300,
+        snapshot_keep: 50,
         ..Settings::new(nodes)
     };
     let options = Options { seed: Seed(seed), network: Network::lossy(), ..Options::default() };

@@ -52,14 +52,17 @@ struct Look {
     log: (u64, u64, u64),
     members_since: u64,
     /// Of what a leader knows of its followers.
-    progress: u64,
+    progress: Fingerprint,
 }
 
 impl Look {
     #[inline]
     fn at<S: StateMachine>(server: &Replica<S>) -> Self {
         let log = server.log();
-        let progress = server.progress().unwrap_or(&[]).iter();
+        let mut progress = Fingerprint::new();
+        for peer in server.progress().unwrap_or(&[]) {
+            progress.word(peer.matched ^ peer.session.rotate_right(16));
+        }
         Look {
             term: server.term(),
             vote: server.vote(),
@@ -70,7 +73,7 @@ impl Look {
             snapshot: server.snapshot().map_or(0, |snapshot| snapshot.index),
             log: (log.base(), log.last_index(), log.truncations()),
             members_since: log.members_since(),
-            progress: progress.fold(0, |sum, peer| base::mix(sum ^ peer.session, peer.matched)),
+            progress,
         }
     }
 }
@@ -82,19 +85,21 @@ impl<S: StateMachine> Oracle<Replica<S>> for Watch<S> {
     }
 
     fn after_step(&mut self, at: Time, node: NodeId, server: &Replica<S>) -> Result<(), String> {
-        let look = Some(Look::at(server));
-        if std::mem::replace(&mut self.seen[node.index()], look) == look {
+        let (look, seen) = (Look::at(server), &mut self.seen[node.index()]);
+        if seen.as_ref() == Some(&look) {
             return Ok(());
         }
-        let mut first = Ok(());
+        *seen = Some(look);
+        let mut first = None;
         for oracle in &mut self.oracles {
             // All of them, to keep up with the server, also when one has spoken already.
-            let said = oracle.after_step(at, node, server);
-            if first.is_ok() && said.is_err() {
-                (self.broken, first) = (oracle.name(), said);
+            if let Err(sentence) = oracle.after_step(at, node, server) {
+                first.get_or_insert((oracle.name(), sentence));
             }
         }
-        first
+        let Some((property, sentence)) = first else { return Ok(()) };
+        self.broken = property;
+        Err(sentence)
     }
 
     fn after_crash(&mut self, at: Time, node: NodeId) {

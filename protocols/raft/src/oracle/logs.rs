@@ -1,6 +1,7 @@
 //! What the logs of all servers have in common.
 
 use std::collections::VecDeque;
+use std::hash::{Hash, Hasher};
 
 use base::{NodeId, NodeSet, Table, Time};
 use proto::{Oracle, StateMachine};
@@ -11,9 +12,14 @@ use crate::replica::Replica;
 
 pub(super) fn oracles<S: StateMachine>(nodes: usize) -> Vec<Box<dyn Oracle<Replica<S>>>> {
     vec![
-        Box::new(LogMatching { logs: vec![Mirror::default(); nodes], chains: Table::new() }),
+        Box::new(Logs {
+            mirrors: vec![Mirror::default(); nodes],
+            chains: Table::new(),
+            ends: vec![End::default(); nodes],
+            commit: 0,
+            broken: "",
+        }),
         Box::new(LeaderCompleteness { led: vec![0; nodes], committed: None }),
-        Box::new(CommittedOnQuorum { logs: vec![Mirror::default(); nodes], commit: 0 }),
     ]
 }
 
@@ -52,41 +58,92 @@ impl Mirror {
     }
 }
 
-/// Two logs that have an entry of the same index and term are the same up to there.
+/// Two logs that have an entry of the same index and term are the same up to there; and when a leader commits an entry, a quorum of its
+/// members has it: in a joint step, of the old and of the new ones.
 #[derive(Clone, Debug, Hash)]
-struct LogMatching {
-    logs: Vec<Mirror>,
+struct Logs {
+    mirrors: Vec<Mirror>,
     /// By index and term: a hash of all entries up to there.
     chains: Table<(u64, u64), u64>,
+    /// By node, where its log was last seen to end.
+    ends: Vec<End>,
+    /// The highest index that was committed so far.
+    commit: u64,
+    /// The property that was broken last.
+    broken: &'static str,
 }
 
-impl<S: StateMachine> Oracle<Replica<S>> for LogMatching {
+/// An index and term, and what `chains` has for them: what comes next mostly follows it.
+#[derive(Clone, Copy, Debug, Default)]
+struct End {
+    at: (u64, u64),
+    chain: u64,
+}
+
+/// Says nothing that `chains` does not.
+impl Hash for End {
+    fn hash<H: Hasher>(&self, _state: &mut H) {}
+}
+
+impl<S: StateMachine> Oracle<Replica<S>> for Logs {
     proto::fork_by_clone!(Replica<S>);
 
+    /// The property that was broken last.
     fn name(&self) -> &'static str {
-        "log-matching"
+        self.broken
     }
 
     fn after_step(&mut self, _at: Time, node: NodeId, server: &Replica<S>) -> Result<(), String> {
-        let log = server.log();
-        let first = self.logs[node.index()].update(log);
+        let first = self.mirrors[node.index()].update(server.log());
+        let matching = self.match_others(node, server.log(), first).map_err(|said| ("log-matching", said));
+        let committed = self.committed_on_quorum(node, server).map_err(|said| ("committed-on-quorum", said));
+        matching.and(committed).map_err(|(property, said)| {
+            self.broken = property;
+            said
+        })
+    }
+
+    fn after_crash(&mut self, _at: Time, node: NodeId) {
+        self.mirrors[node.index()].stale = true;
+    }
+}
+
+impl Logs {
+    /// Compares what is new in a log, from `first` on, with what others have there.
+    fn match_others(&mut self, node: NodeId, log: &Log, first: u64) -> Result<(), String> {
         if first > log.last_index() {
             return Ok(());
         }
         let before = (first - 1, log.term(first - 1).unwrap_or(0));
-        let mut chain = self.chains.get(&before).copied().unwrap_or(0);
+        let end = &mut self.ends[node.index()];
+        let mut chain = if end.at == before { end.chain } else { self.chains.get(&before).copied().unwrap_or(0) };
         for index in first..=log.last_index() {
             let Some(entry) = log.entry(index) else { break };
             chain = base::mix(chain, digest(entry));
-            if *self.chains.get_or_insert((index, entry.term), chain).0 != chain {
+            if *self.chains.get_or_insert((index, entry.term), chain) != chain {
                 return Err(format!("{node} has another log than others up to entry {index} of term {}", entry.term));
             }
+            *end = End { at: (index, entry.term), chain };
         }
         Ok(())
     }
 
-    fn after_crash(&mut self, _at: Time, node: NodeId) {
-        self.logs[node.index()].stale = true;
+    fn committed_on_quorum<S: StateMachine>(&mut self, node: NodeId, server: &Replica<S>) -> Result<(), String> {
+        let index = server.commit();
+        if index <= self.commit {
+            return Ok(());
+        }
+        self.commit = index;
+        let term = server.log().term(index).unwrap_or(0);
+        let has = |node: &NodeId| self.mirrors[node.index()].has(index, term);
+        let holders: NodeSet = NodeId::all(self.mirrors.len()).filter(has).collect();
+        // A step that commits the last change may begin the next one: those who decided are of before.
+        let (members, before) = (server.members(), server.log().members_at(index));
+        if members.has_quorum(holders) || before.has_quorum(holders) {
+            return Ok(());
+        }
+        let who = if holders.is_empty() { "nobody has".into() } else { format!("only {holders} have") };
+        Err(format!("{node} committed entry {index} of term {term}, which {who}; members are {members}"))
     }
 }
 
@@ -124,44 +181,5 @@ impl<S: StateMachine> Oracle<Replica<S>> for LeaderCompleteness {
             )),
             _ => Ok(()),
         }
-    }
-}
-
-/// When a leader commits an entry, a quorum of its members has it: in a joint step, of the old and of the new ones.
-#[derive(Clone, Debug, Hash)]
-struct CommittedOnQuorum {
-    logs: Vec<Mirror>,
-    /// The highest index that was committed so far.
-    commit: u64,
-}
-
-impl<S: StateMachine> Oracle<Replica<S>> for CommittedOnQuorum {
-    proto::fork_by_clone!(Replica<S>);
-
-    fn name(&self) -> &'static str {
-        "committed-on-quorum"
-    }
-
-    fn after_step(&mut self, _at: Time, node: NodeId, server: &Replica<S>) -> Result<(), String> {
-        self.logs[node.index()].update(server.log());
-        let index = server.commit();
-        if index <= self.commit {
-            return Ok(());
-        }
-        self.commit = index;
-        let term = server.log().term(index).unwrap_or(0);
-        let has = |node: &NodeId| self.logs[node.index()].has(index, term);
-        let holders: NodeSet = NodeId::all(self.logs.len()).filter(has).collect();
-        // A step that commits the last change may begin the next one: those who decided are of before.
-        let (members, before) = (server.members(), server.log().members_at(index));
-        if members.has_quorum(holders) || before.has_quorum(holders) {
-            return Ok(());
-        }
-        let who = if holders.is_empty() { "nobody has".into() } else { format!("only {holders} have") };
-        Err(format!("{node} committed entry {index} of term {term}, which {who}; members are {members}"))
-    }
-
-    fn after_crash(&mut self, _at: Time, node: NodeId) {
-        self.logs[node.index()].stale = true;
     }
 }

@@ -1,8 +1,6 @@
 //! Terms, votes and offices.
 
-use std::collections::BTreeMap;
-
-use base::{NodeId, Time};
+use base::{NodeId, Table, Time};
 use proto::{Oracle, StateMachine};
 
 use crate::replica::Replica;
@@ -39,7 +37,7 @@ impl<S: StateMachine> Oracle<Replica<S>> for ComesBack {
 /// At most one leader in a term.
 #[derive(Clone, Debug, Default, Hash)]
 struct ElectionSafety {
-    leaders: BTreeMap<u64, NodeId>,
+    leaders: Table<u64, NodeId>,
 }
 
 impl<S: StateMachine> Oracle<Replica<S>> for ElectionSafety {
@@ -54,7 +52,7 @@ impl<S: StateMachine> Oracle<Replica<S>> for ElectionSafety {
             return Ok(());
         }
         let term = server.term();
-        match *self.leaders.entry(term).or_insert(node) {
+        match *self.leaders.get_or_insert(term, node) {
             leader if leader == node => Ok(()),
             other => Err(format!("{other} and {node} both lead in term {term}")),
         }
