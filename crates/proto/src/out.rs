@@ -94,7 +94,7 @@ pub enum Output<M> {
 
 /// Where a step's answers go: one reusable list, in order.
 ///
-/// Invariant: `written` counts the writes of this life, so barriers only grow.
+/// Invariant: `written` counts the writes of this life of the actor that uses it, so barriers only grow.
 #[derive(Clone, Debug)]
 pub struct Out<M> {
     outputs: Vec<Output<M>>,
@@ -107,16 +107,24 @@ impl<M> Out<M> {
         Out { outputs: Vec::new(), written: 0 }
     }
 
+    /// Goes on for an actor whose last write was this one: lets actors take turns with one list, which stays in the cache.
+    #[inline]
+    pub fn resume(&mut self, last: Barrier) {
+        self.written = last.0;
+    }
+
     /// Sends a message once every write so far is durable.
+    #[inline]
     pub fn send(&mut self, to: Address, message: M) {
         let after = self.barrier();
-        self.outputs.push(Output::Send { to, message, after });
+        self.push(|| Output::Send { to, message, after });
     }
 
     /// Sends a message at once, whatever the disk still does: heartbeats, a leader's entries while its own disk writes.
     /// The visible exception: every use must say why it is safe.
+    #[inline]
     pub fn send_now(&mut self, to: Address, message: M) {
-        self.outputs.push(Output::Send { to, message, after: Barrier::NONE });
+        self.push(|| Output::Send { to, message, after: Barrier::NONE });
     }
 
     /// Completes an operation once every write so far is durable.
@@ -146,6 +154,7 @@ impl<M> Out<M> {
     }
 
     /// The barrier of the last write: what a send would wait for now.
+    #[inline]
     pub fn barrier(&self) -> Barrier {
         Barrier(self.written)
     }
@@ -204,6 +213,12 @@ impl<M> Out<M> {
             Output::Label(text) => Output::Label(text),
             Output::Halt(reason) => Output::Halt(reason),
         }));
+    }
+
+    /// Adds an answer that is made where it is to be: there is room for it before it exists.
+    #[inline]
+    fn push(&mut self, output: impl FnOnce() -> Output<M>) {
+        self.outputs.extend(std::iter::once_with(output));
     }
 
     fn write(&mut self, write: DiskWrite) -> Barrier {

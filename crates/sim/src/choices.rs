@@ -92,12 +92,17 @@ pub(crate) struct Choices {
     replay: Option<Recording>,
 }
 
+/// One stream, in one line of the cache.
+#[repr(align(64))]
 struct Tape {
     rng: Rng,
+    /// What was decided, if that is recorded.
     written: Vec<u32>,
-    replay: Vec<u32>,
-    played: usize,
+    /// What is to be decided, from the first decision on.
+    replay: Option<Box<Replay>>,
 }
+
+struct Replay(Vec<u32>);
 
 impl Choices {
     /// Decisions drawn from `seed`; written down if `recording`.
@@ -139,9 +144,16 @@ impl Choices {
             self.grow(stream);
         }
         let tape = &mut self.tapes[stream.0 as usize];
-        tape.replay.clear();
-        tape.replay.resize(tape.played, 0);
-        tape.replay.extend_from_slice(choices);
+        let Replay(replay) = &mut **tape.replay.get_or_insert_with(|| Box::new(Replay(Vec::new())));
+        replay.clear();
+        replay.resize(tape.written.len(), 0);
+        replay.extend_from_slice(choices);
+    }
+
+    /// Looks at where a stream is.
+    #[inline]
+    pub(crate) fn touch(&self, stream: Stream) -> u64 {
+        self.tapes.get(stream.0 as usize).map_or(0, |tape| tape.written.len() as u64)
     }
 
     /// A number below `bound`. 0 and 1 leave nothing to decide and draw nothing.
@@ -170,8 +182,10 @@ impl Choices {
         if !self.recording {
             return drawn;
         }
-        let choice = tape.replay.get(tape.played).copied().unwrap_or(drawn);
-        tape.played += 1;
+        let choice = match &tape.replay {
+            Some(replay) => replay.0.get(tape.written.len()).copied().unwrap_or(drawn),
+            None => drawn,
+        };
         tape.written.push(choice);
         choice
     }
@@ -181,7 +195,7 @@ impl Choices {
         for index in self.tapes.len()..=stream.0 as usize {
             let replay = self.replay.as_mut().and_then(|r| r.streams.get_mut(index)).map(std::mem::take);
             let rng = self.seed.nth(index as u64).rng();
-            self.tapes.push(Tape { rng, written: Vec::new(), replay: replay.unwrap_or_default(), played: 0 });
+            self.tapes.push(Tape { rng, written: Vec::new(), replay: replay.map(|replay| Box::new(Replay(replay))) });
         }
     }
 }

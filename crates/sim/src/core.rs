@@ -12,7 +12,7 @@ use proto::{Address, Barrier, DiskWrite, Now, Observation, TimerId, Token};
 use crate::act::Act;
 use crate::choices::{Choices, Stream};
 use crate::disk::{Disk, Platter};
-use crate::event::{Event, Who};
+use crate::event::{Event, Packed, Who};
 use crate::faults::Storm;
 use crate::network::{Fate, Links, Network, between};
 use crate::operations::Operations;
@@ -293,6 +293,12 @@ impl Core {
         (person.clock, person.clock_set) = (clock, now);
     }
 
+    /// Looks at what it takes to hand something to a participant and to send what it answers.
+    #[inline]
+    pub(crate) fn touch(&self, who: Who) -> u64 {
+        self.people[who.index()].busy_until.0 ^ self.choices.touch(Stream::network(who.0))
+    }
+
     // What actors ask for.
 
     /// Sends a message: decides its fate and queues it.
@@ -309,7 +315,7 @@ impl Core {
         match self.links.fate(&self.options.network, &mut self.choices, from, to, kind, leaves) {
             Fate::Arrives(at) => {
                 self.leaves(from, to);
-                self.queue.push(at, Event::Deliver { from, to, mail });
+                self.queue.push_packed(at, Packed::delivery(from, to, mail));
                 Posted::Sent
             }
             Fate::Twice(first, second) => {

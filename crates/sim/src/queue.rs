@@ -1,52 +1,60 @@
-//! What will happen, in order of time: a calendar of short days, and a 4-ary heap for the day at hand.
+//! What will happen, in order of time: three wheels of 128 slots, each slot as long as the wheel below it goes round.
 //!
-//! Time is cut into days of 2^14 ns. What happens within the next 1024 days lies unordered in its day; later things
-//! wait in a heap of their own. Only the day at hand is kept in order, so the cost of an event does not grow with
-//! the number of events that are queued. Simultaneous events are ordered by a seeded number: one order a seed, every
-//! order by some seed.
+//! A *page* is 2^11 ns. The lowest wheel has a slot for each of the next 128 pages, the next one for stretches of 128 pages (0.26 ms; all
+//! of it 34 ms, longer than most messages travel), the third for stretches of those (all of it 4.3 s). Later things wait in a heap.
+//! What lies in a slot is in no order; when its time comes it is spread over the slots of the wheel below, and only the page at hand
+//! is sorted. So an event is written a few times at the end of a list and never looked for, whatever the number of
+//! events that are queued: with 40 000 of them, memory is what costs ("Hashed and Hierarchical Timing Wheels", Varghese & Lauck,
+//! SOSP 1987, scheme 7).
+//!
+//! Simultaneous events are ordered by a seeded number: one order a seed, every order by some seed.
+
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
 
 use base::{Time, mix};
 
-use crate::event::Event;
+use crate::event::{Event, Packed, Who};
 
-/// A day is 2^14 ns, about 16 us: with 40 000 events in 10 ms, a day holds some 65.
-const DAY_SHIFT: u32 = 14;
-/// Days in the calendar, about 17 ms: as long as messages usually travel.
-const DAYS: usize = 1024;
+/// Length of a page: 2^11 ns, about 2 us. With 40 000 messages under way for 10 ms at most, some 16 arrive on a page.
+const PAGE: u32 = 11;
+/// Slots of a wheel: 2^7, one word of bits.
+const SLOTS: u32 = 7;
+const WHEELS: usize = 3;
 
-/// From so many events on, a day is worth preparing for.
-const CROWD: usize = 8;
+/// Up to so many events, a stretch of 128 pages is as good as one page.
+const FEW: usize = 8;
+/// From so many events on, a page is worth preparing for.
+const CROWD: usize = 6;
 
-/// An event and its place in the order: time, tie, then the order of queueing.
-#[derive(Clone, Copy, Debug)]
+/// An event and its place in the order. 16 bytes: four of them are in a line of the cache.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct Entry {
-    key: u128,
-    event: Event,
+    /// The low half of the time, then the tie. What is compared lies within 2^18 ns, so that the high half is the same.
+    key: u64,
+    event: Packed,
 }
 
-impl Entry {
-    fn at(&self) -> Time {
-        Time((self.key >> 64) as u64)
-    }
-
-    fn day(&self) -> u64 {
-        self.at().0 >> DAY_SHIFT
-    }
-}
-
-/// Invariant: `now` holds everything up to `today`, `days` what comes within the `DAYS - 1` days after it (a part of it
-/// may still be in `later`).
+/// Invariant: `now` holds everything up to the page `today`. Everything else is later; a wheel holds what is in none below it and within
+/// 128 of its stretches from the one of `today` on; `far` what is in none.
 pub(crate) struct Queue {
     today: u64,
-    now: Heap,
-    days: Vec<Vec<Entry>>,
-    /// A bit a day: whether there is something in it.
-    busy: [u64; DAYS / 64],
-    later: Heap,
+    /// The next event is the last one.
+    now: Vec<Entry>,
+    wheels: [Wheel; WHEELS],
+    far: BinaryHeap<Reverse<(Time, Entry)>>,
+    /// Memory of slots that were emptied: the last one used is still in the cache.
+    spare: Vec<Vec<Entry>>,
     ties: Ties,
-    pushed: u64,
-    /// Whether a day with many events has begun since [`Queue::dawn`] was last asked.
+    pushed: u32,
+    /// Whether a page with many events has begun since [`Queue::dawns`] was last asked.
     dawned: bool,
+}
+
+struct Wheel {
+    slots: [Vec<Entry>; 1 << SLOTS],
+    /// A bit a slot: whether there is something in it.
+    busy: u128,
 }
 
 /// How simultaneous events are ordered.
@@ -60,13 +68,12 @@ pub(crate) enum Ties {
 
 impl Queue {
     pub(crate) fn new(ties: Ties) -> Self {
-        let days = (0..DAYS).map(|_| Vec::new()).collect();
         Queue {
             today: 0,
-            now: Heap::default(),
-            days,
-            busy: [0; DAYS / 64],
-            later: Heap::default(),
+            now: Vec::new(),
+            wheels: std::array::from_fn(|_| Wheel { slots: std::array::from_fn(|_| Vec::new()), busy: 0 }),
+            far: BinaryHeap::new(),
+            spare: Vec::new(),
             ties,
             pushed: 0,
             dawned: false,
@@ -75,156 +82,191 @@ impl Queue {
 
     #[inline]
     pub(crate) fn push(&mut self, at: Time, event: Event) {
-        let tie = match self.ties {
-            Ties::Fifo => 0,
-            Ties::Seeded(seed) => mix(u64::from(seed), self.pushed) as u32,
+        self.push_packed(at, event.pack());
+    }
+
+    /// The same for an event in one word: in a register, where a value of several fields would go through memory.
+    pub(crate) fn push_packed(&mut self, at: Time, event: Packed) {
+        let order = match self.ties {
+            Ties::Fifo => self.pushed,
+            Ties::Seeded(seed) => mix(u64::from(seed), u64::from(self.pushed)) as u32,
         };
-        let key = u128::from(at.0) << 64 | u128::from(tie) << 32 | u128::from(self.pushed as u32);
-        self.pushed += 1;
-        let entry = Entry { key, event };
-        let day = entry.day();
-        if day <= self.today {
-            self.now.push(entry);
-        } else if day < self.today + DAYS as u64 {
-            let index = day as usize % DAYS;
-            self.days[index].push(entry);
-            self.busy[index / 64] |= 1 << (index % 64);
-        } else {
-            self.later.push(entry);
-        }
-    }
-
-    /// When the next event happens.
-    #[inline]
-    pub(crate) fn next_at(&mut self) -> Option<Time> {
-        if self.now.0.is_empty() {
-            self.turn_page();
-        }
-        self.now.0.first().map(Entry::at)
+        self.pushed = self.pushed.wrapping_add(1);
+        let entry = Entry { key: at.0 << 32 | u64::from(order), event };
+        self.place(at, entry);
     }
 
     #[inline]
-    pub(crate) fn pop(&mut self) -> Option<(Time, Event)> {
-        if self.now.0.is_empty() {
-            self.turn_page();
+    fn place(&mut self, at: Time, entry: Entry) {
+        let page = at.0 >> PAGE;
+        if page <= self.today {
+            return self.place_now(at, entry);
         }
-        self.now.pop().map(|entry| (entry.at(), entry.event))
-    }
-
-    /// If a day with many events has just begun: the messages that will arrive on it.
-    #[inline]
-    pub(crate) fn dawn(&mut self) -> Option<impl Iterator<Item = u32> + '_> {
-        std::mem::take(&mut self.dawned).then(|| self.now.0.iter().filter_map(|entry| entry.event.mail()))
-    }
-
-    /// Goes to the next day on which something happens. Today must be over.
-    fn turn_page(&mut self) {
-        let soon = self.next_busy_day();
-        let later = self.later.0.first().map(Entry::day);
-        let Some(next) = soon.into_iter().chain(later).min() else { return };
-        self.today = next;
-        if soon == Some(next) {
-            let index = next as usize % DAYS;
-            self.busy[index / 64] &= !(1 << (index % 64));
-            // Two moves: a swap of vectors is compiled as a loop over bytes.
-            let spent = std::mem::replace(&mut self.now.0, std::mem::take(&mut self.days[index]));
-            self.days[index] = spent;
-            self.now.order();
-            self.dawned = self.now.0.len() >= CROWD;
-        }
-        while self.later.0.first().is_some_and(|entry| entry.day() <= next) {
-            self.now.0.extend(self.later.pop());
-            self.now.sift_up(self.now.0.len() - 1);
-        }
-    }
-
-    fn next_busy_day(&self) -> Option<u64> {
-        let start = (self.today as usize + 1) % DAYS;
-        let words = self.busy.len();
-        // The first word is looked at twice: from `start` on, and at the end for the days before it.
-        for step in 0..=words {
-            let index = (start / 64 + step) % words;
-            let mask = match step {
-                0 => u64::MAX << (start % 64),
-                s if s == words => !(u64::MAX << (start % 64)),
-                _ => u64::MAX,
-            };
-            let bits = self.busy[index] & mask;
-            if bits != 0 {
-                let place = index * 64 + bits.trailing_zeros() as usize;
-                let ahead = (place + DAYS - start) % DAYS;
-                return Some(self.today + 1 + ahead as u64);
+        for wheel in 0..WHEELS {
+            let shift = SLOTS * wheel as u32;
+            if (page >> shift) - (self.today >> shift) < 1 << SLOTS {
+                return self.wheels[wheel].put(slot_of(page >> shift), entry, &mut self.spare);
             }
         }
-        None
+        self.far.push(Reverse((at, entry)));
+    }
+
+    fn place_now(&mut self, at: Time, entry: Entry) {
+        if at.0 >> PAGE >> SLOTS < self.today >> SLOTS {
+            self.go_back(at);
+        }
+        let place = self.now.partition_point(|other| other.key > entry.key);
+        self.now.insert(place, entry);
+    }
+
+    /// The next event, if it happens at `end` or before.
+    #[inline]
+    pub(crate) fn pop_until(&mut self, end: Time) -> Option<(Time, Packed)> {
+        if self.now.is_empty() {
+            self.turn_page(end);
+        }
+        let entry = self.now.last()?;
+        let at = self.time_of(self.today << PAGE, *entry);
+        if at > end {
+            return None;
+        }
+        let event = entry.event;
+        self.now.pop();
+        Some((at, event))
+    }
+
+    /// The time of an entry within 2^18 ns of `near`.
+    #[inline]
+    fn time_of(&self, near: u64, entry: Entry) -> Time {
+        Time(near & (u64::MAX << 32) | entry.key >> 32)
+    }
+
+    /// Whether a page with many events has begun since this was last asked.
+    #[inline]
+    pub(crate) fn dawns(&mut self) -> bool {
+        std::mem::take(&mut self.dawned)
+    }
+
+    /// The messages that arrive today: from whom, to whom, which.
+    #[inline]
+    pub(crate) fn arrivals(&self) -> impl Iterator<Item = (Who, Who, u32)> + '_ {
+        self.now.iter().filter_map(|entry| entry.event.as_delivery())
+    }
+
+    /// Goes to the next page on which something happens, unless it begins after `end`. Today must be over.
+    fn turn_page(&mut self, end: Time) {
+        let last = end.0 >> PAGE;
+        loop {
+            let starts: [u64; WHEELS] = std::array::from_fn(|wheel| {
+                let shift = SLOTS * wheel as u32;
+                let wheel = &self.wheels[wheel];
+                if wheel.busy == 0 { u64::MAX } else { wheel.next(self.today >> shift) << shift }
+            });
+            let far = self.far.peek().map_or(u64::MAX, |Reverse((at, _))| at.0 >> PAGE);
+            let next = starts.into_iter().fold(far, u64::min);
+            if next > last || next == u64::MAX {
+                return;
+            }
+            self.today = next;
+            if starts[2] == next {
+                self.spread(2);
+            } else if starts[1] == next {
+                let few = self.wheels[1].slots[slot_of(next >> SLOTS)].len() <= FEW;
+                if few && starts[0] > next | ((1 << SLOTS) - 1) {
+                    // Sparse: the whole stretch is one page.
+                    self.today = next | ((1 << SLOTS) - 1);
+                    return self.begin(1, next >> SLOTS);
+                }
+                self.spread(1);
+            } else if starts[0] == next {
+                return self.begin(0, next);
+            } else {
+                return self.take_far();
+            }
+        }
+    }
+
+    /// Makes the events of a slot those of today.
+    fn begin(&mut self, wheel: usize, stretch: u64) {
+        self.wheels[wheel].swap(slot_of(stretch), &mut self.now);
+        self.take_far();
+        self.dawned = self.now.len() >= CROWD;
+    }
+
+    /// Takes what lies far out and has come near, and puts today in order.
+    fn take_far(&mut self) {
+        while self.far.peek().is_some_and(|Reverse((at, _))| at.0 >> PAGE <= self.today) {
+            self.now.extend(self.far.pop().map(|Reverse((_, entry))| entry));
+        }
+        if self.now.len() > 1 {
+            self.now.sort_unstable_by_key(|entry| Reverse(entry.key));
+        }
+    }
+
+    /// Spreads the slot of a wheel that begins today over the wheel below.
+    fn spread(&mut self, wheel: usize) {
+        let mut entries = self.wheels[wheel].empty(slot_of(self.today >> (SLOTS * wheel as u32)));
+        let shift = 32 + PAGE + SLOTS * (wheel as u32 - 1);
+        for entry in entries.drain(..) {
+            self.wheels[wheel - 1].put(slot_of(entry.key >> shift), entry, &mut self.spare);
+        }
+        self.spare.push(entries);
+    }
+
+    /// Something is to happen long before what was thought to be next: everything is put in its place anew.
+    #[cold]
+    fn go_back(&mut self, at: Time) {
+        let mut all: Vec<(Time, Entry)> = Vec::new();
+        let now = std::mem::take(&mut self.now);
+        all.extend(now.into_iter().map(|entry| (self.time_of(self.today << PAGE, entry), entry)));
+        for wheel in 0..WHEELS {
+            let shift = SLOTS * wheel as u32;
+            while self.wheels[wheel].busy != 0 {
+                let stretch = self.wheels[wheel].next(self.today >> shift);
+                let entries = self.wheels[wheel].empty(slot_of(stretch));
+                // A stretch of the last wheel is 2^25 ns, and begins at a multiple of that.
+                all.extend(entries.into_iter().map(|entry| (self.time_of(stretch << shift << PAGE, entry), entry)));
+            }
+        }
+        self.today = at.0 >> PAGE;
+        all.into_iter().for_each(|(at, entry)| self.place(at, entry));
     }
 }
 
-/// A 4-ary heap: half as deep as a binary one, and the children of a node lie side by side.
-#[derive(Default)]
-struct Heap(Vec<Entry>);
+#[inline]
+fn slot_of(stretch: u64) -> usize {
+    stretch as usize & ((1 << SLOTS) - 1)
+}
 
-impl Heap {
+impl Wheel {
     #[inline]
-    fn push(&mut self, entry: Entry) {
-        self.0.push(entry);
-        self.sift_up(self.0.len() - 1);
-    }
-
-    #[inline]
-    fn pop(&mut self) -> Option<Entry> {
-        let last = self.0.pop()?;
-        let Some(root) = self.0.first_mut() else { return Some(last) };
-        let first = std::mem::replace(root, last);
-        self.sift_down(0);
-        Some(first)
-    }
-
-    /// Makes a heap of entries in any order.
-    fn order(&mut self) {
-        if self.0.len() > 1 {
-            (0..=(self.0.len() - 2) / 4).rev().for_each(|parent| self.sift_down(parent));
+    fn put(&mut self, slot: usize, entry: Entry, spare: &mut Vec<Vec<Entry>>) {
+        if self.busy >> slot & 1 == 0 {
+            self.busy |= 1 << slot;
+            if self.slots[slot].capacity() == 0 {
+                self.slots[slot] = spare.pop().unwrap_or_default();
+            }
         }
+        self.slots[slot].push(entry);
+    }
+
+    /// The first stretch from `start` on in which something happens. There must be one.
+    #[inline]
+    fn next(&self, start: u64) -> u64 {
+        start + u64::from(self.busy.rotate_right(slot_of(start) as u32).trailing_zeros())
+    }
+
+    /// Takes what is in a slot, and leaves a list that is empty.
+    #[inline]
+    fn swap(&mut self, slot: usize, empty: &mut Vec<Entry>) {
+        self.busy &= !(1 << slot);
+        std::mem::swap(&mut self.slots[slot], empty);
     }
 
     #[inline]
-    fn sift_up(&mut self, mut child: usize) {
-        let heap = &mut self.0[..];
-        let entry = heap[child];
-        while child > 0 {
-            let parent = (child - 1) / 4;
-            if heap[parent].key <= entry.key {
-                break;
-            }
-            heap[child] = heap[parent];
-            child = parent;
-        }
-        heap[child] = entry;
-    }
-
-    #[inline]
-    fn sift_down(&mut self, mut parent: usize) {
-        let heap = &mut self.0[..];
-        let entry = heap[parent];
-        loop {
-            let first = parent * 4 + 1;
-            if first >= heap.len() {
-                break;
-            }
-            let children = &heap[first..(first + 4).min(heap.len())];
-            let mut least = 0;
-            for i in 1..children.len() {
-                if children[i].key < children[least].key {
-                    least = i;
-                }
-            }
-            if children[least].key >= entry.key {
-                break;
-            }
-            heap[parent] = children[least];
-            parent = first + least;
-        }
-        heap[parent] = entry;
+    fn empty(&mut self, slot: usize) -> Vec<Entry> {
+        self.busy &= !(1 << slot);
+        std::mem::take(&mut self.slots[slot])
     }
 }
 
@@ -233,12 +275,11 @@ mod tests {
     use base::{Rng, Seed};
 
     use super::*;
-    use crate::event::Who;
 
     #[test]
     fn events_come_out_in_order_of_time_however_far_apart() {
         let mut rng = Rng::new(Seed(3));
-        for spread in [500, 1 << DAY_SHIFT, 20_000_000, 10_000_000_000] {
+        for spread in [500, 1 << PAGE, 300_000, 20_000_000, 10_000_000_000] {
             let mut queue = Queue::new(Ties::Seeded(1));
             let (mut now, mut waiting) = (0, std::collections::BTreeMap::<u64, u32>::new());
             for round in 0..20_000 {
@@ -255,10 +296,22 @@ mod tests {
                 if *first.get() == 0 {
                     first.remove();
                 }
-                assert_eq!(queue.next_at(), Some(Time(now)));
-                assert_eq!(queue.pop().map(|(at, _)| at), Some(Time(now)));
+                assert!(now == 0 || queue.pop_until(Time(now - 1)).is_none(), "not before its time");
+                assert_eq!(queue.pop_until(Time(now + rng.below(spread))).map(|(at, _)| at), Some(Time(now)));
             }
         }
+    }
+
+    #[test]
+    fn what_is_queued_for_the_past_of_the_queue_comes_first() {
+        let mut queue = Queue::new(Ties::Fifo);
+        let mut times = [9_000_000_000, 9_000_000_001, 9_000_300_000, 9_100_000_000, 99_000_000_000];
+        times.iter().for_each(|at| queue.push(Time(*at), Event::Wake { who: Who(0) }));
+        assert_eq!(queue.pop_until(Time::MAX).map(|(at, _)| at), Some(Time(times[0])));
+        times[0] = 4_000_000_000;
+        queue.push(Time(times[0]), Event::Wake { who: Who(0) });
+        let order: Vec<u64> = std::iter::from_fn(|| queue.pop_until(Time::MAX).map(|(at, _)| at.0)).collect();
+        assert_eq!(order, times);
     }
 
     #[test]
@@ -266,7 +319,9 @@ mod tests {
         let order = |ties| {
             let mut queue = Queue::new(ties);
             (0..4).for_each(|who| queue.push(Time(7), Event::Wake { who: Who(who) }));
-            std::iter::from_fn(|| queue.pop().map(|(_, event)| event)).map(|e| format!("{e:?}")).collect::<Vec<_>>()
+            std::iter::from_fn(|| queue.pop_until(Time::MAX).map(|(_, event)| event.unpack()))
+                .map(|e| format!("{e:?}"))
+                .collect::<Vec<_>>()
         };
         let orders: std::collections::BTreeSet<_> = (0..1000).map(|seed| order(Ties::Seeded(seed))).collect();
         assert_eq!(orders.len(), 24, "every order of four events is reached by some seed");

@@ -1,5 +1,7 @@
 //! Values by slot number: flat memory, slots used again, nothing allocated once it has grown.
 
+use crate::event::FEW;
+
 /// A list with holes. A slot number stays valid until its value is removed.
 #[derive(Debug)]
 pub(crate) struct Slab<T> {
@@ -25,6 +27,7 @@ impl<T> Slab<T> {
             self.numbers[slot as usize] = number;
             return slot;
         }
+        assert!(self.slots.len() < FEW as usize, "more messages are under way than events can number");
         self.slots.push(Some(value));
         self.numbers.push(number);
         self.slots.len() as u32 - 1

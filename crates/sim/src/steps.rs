@@ -353,8 +353,8 @@ impl Puppet {
     /// are done.
     fn gather(&mut self) {
         loop {
-            while let Some((_, event)) = self.world.core.queue.pop() {
-                match event {
+            while let Some((_, event)) = self.world.core.queue.pop_until(Time::MAX) {
+                match event.unpack() {
                     Event::Deliver { from, to, mail } => {
                         self.world.core.links.arrives(from, to); // nothing is under way that must arrive
                         _ = self.sent.insert(self.world.cast.number_of(mail), (from, to, mail));

@@ -17,10 +17,9 @@ use crate::slab::Slab;
 use crate::trace::Transcript;
 use crate::trigger::{Seen, word};
 
-/// An input without the protocol's types.
+/// An input without the protocol's types, if it is no message.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Cue {
-    Message { from: Who, mail: u32 },
     Lost { peer: Who, unsent: bool },
     Timer(TimerId),
     Durable(Barrier),
@@ -29,12 +28,50 @@ pub(crate) enum Cue {
     Abandon(Token),
 }
 
+impl Cue {
+    /// A number for its kind.
+    fn kind(self) -> u32 {
+        match self {
+            Cue::Lost { .. } => 2,
+            Cue::Timer(TimerId(timer)) => 3 + (timer << 4),
+            Cue::Durable(_) => 4,
+            Cue::DiskFailed(_) => 5,
+            Cue::Invoke(_) => 6,
+            Cue::Abandon(_) => 7,
+        }
+    }
+}
+
+/// Numbers for the kinds of messages. A kind is a word of the program: its place in memory finds the number that its letters make.
+#[derive(Default)]
+struct Kinds(Vec<(&'static str, u32)>);
+
+impl Kinds {
+    #[inline]
+    fn number(&mut self, kind: &'static str) -> u32 {
+        let known = self.0.iter().find(|(known, _)| std::ptr::eq(*known, kind));
+        match known {
+            Some((_, number)) => *number,
+            None => self.add(kind),
+        }
+    }
+
+    #[cold]
+    fn add(&mut self, kind: &'static str) -> u32 {
+        let number = word(kind) as u32 | 8;
+        self.0.push((kind, number));
+        number
+    }
+}
+
 /// The actors of a protocol, as the core sees them.
 pub(crate) trait Cast {
     /// Brings a server up with what its disk kept.
     fn boot(&mut self, core: &mut Core, who: Who, disk: Recovered);
     /// Brings a client up.
     fn add_client(&mut self, core: &mut Core, who: Who);
+    /// Hands a message to a participant that is up: the input that comes most often, in registers. `more`: further inputs are waiting.
+    fn deliver(&mut self, core: &mut Core, from: Who, to: Who, mail: u32, more: bool);
     /// Hands one input to a participant that is up. `more`: further inputs are waiting for it.
     fn step(&mut self, core: &mut Core, who: Who, cue: Cue, more: bool);
     /// A server loses its memory.
@@ -53,8 +90,8 @@ pub(crate) trait Cast {
     fn describe(&self, mail: u32, full: bool) -> String;
     /// What an operator would see of a server.
     fn observe(&self, node: NodeId) -> Option<Observation>;
-    /// Looks at messages that will soon be handed over.
-    fn warm(&self, mail: &mut dyn Iterator<Item = u32>);
+    /// Looks at the messages that will be handed over next, and at whom they go to.
+    fn warm(&self, core: &Core);
     /// What the protocol promises to survive.
     fn survives(&self) -> Survives;
     /// Messages that are kept.
@@ -67,7 +104,10 @@ pub(crate) struct Troupe<P: Protocol> {
     protocol: P,
     servers: Vec<Seat<P::Server>>,
     clients: Vec<Seat<P::Client>>,
+    /// Where all of them put their answers, in turns.
+    out: Out<P::Message>,
     mail: Slab<P::Message>,
+    kinds: Kinds,
     oracles: Vec<Box<dyn Oracle<P::Server>>>,
 }
 
@@ -77,13 +117,27 @@ const BOOT: u32 = 1;
 /// A place for an actor. Empty while the participant is down.
 struct Seat<A: Actor> {
     actor: Option<A>,
-    out: Out<A::Message>,
+    /// The last write of its life.
+    written: Barrier,
     rng: Rng,
 }
 
 impl<A: Actor> Seat<A> {
     fn empty() -> Self {
-        Seat { actor: None, out: Out::new(), rng: Rng::new(base::Seed(0)) }
+        Seat { actor: None, written: Barrier::NONE, rng: Rng::new(base::Seed(0)) }
+    }
+
+    /// Lets the actor take an input, and the end of its batch.
+    #[inline]
+    fn perform(&mut self, out: &mut Out<A::Message>, now: Now, input: Input<A::Message>, is_last: bool) {
+        let Some(actor) = &mut self.actor else { return };
+        out.resume(self.written);
+        let mut ctx = Context { now, rng: &mut self.rng, out };
+        actor.step(&mut ctx, input);
+        if is_last {
+            actor.step(&mut ctx, Input::BatchEnd);
+        }
+        self.written = ctx.out.barrier();
     }
 }
 
@@ -91,36 +145,24 @@ impl<P: Protocol> Troupe<P> {
     pub(crate) fn new(protocol: P, servers: usize) -> Self {
         let oracles = protocol.oracles();
         let servers = (0..servers).map(|_| Seat::empty()).collect();
-        Troupe { protocol, servers, clients: Vec::new(), mail: Slab::new(), oracles }
+        Troupe {
+            protocol,
+            servers,
+            clients: Vec::new(),
+            out: Out::new(),
+            mail: Slab::new(),
+            kinds: Kinds::default(),
+            oracles,
+        }
     }
 
     pub(crate) fn server(&self, node: NodeId) -> Option<&P::Server> {
         self.servers.get(node.index())?.actor.as_ref()
     }
 
-    /// A number for the kind of an input.
-    fn kind_of(&self, cue: Cue) -> u32 {
-        match cue {
-            Cue::Message { mail, .. } => self.mail.get(mail).map_or(0, |message| word(message.kind()) as u32 | 8),
-            Cue::Lost { .. } => 2,
-            Cue::Timer(TimerId(timer)) => 3 + (timer << 4),
-            Cue::Durable(_) => 4,
-            Cue::DiskFailed(_) => 5,
-            Cue::Invoke(_) => 6,
-            Cue::Abandon(_) => 7,
-        }
-    }
-
     #[inline]
     fn input(&mut self, core: &mut Core, cue: Cue) -> Input<P::Message> {
         match cue {
-            Cue::Message { from, mail } => {
-                let message = self.mail.remove(mail);
-                if core.options.hash_messages {
-                    core.trace.word(Fingerprint::of(&message));
-                }
-                Input::Message { from: core.address(from), message }
-            }
             Cue::Lost { peer, unsent } => Input::Lost { peer: core.address(peer), unsent },
             Cue::Timer(timer) => Input::Timer(timer),
             Cue::Durable(barrier) => Input::Durable(barrier),
@@ -133,6 +175,23 @@ impl<P: Protocol> Troupe<P> {
                 }
             }
             Cue::Abandon(token) => Input::Abandon(token),
+        }
+    }
+
+    /// Lets a participant take an input of this kind, and does what it asks for.
+    #[inline]
+    fn take(&mut self, core: &mut Core, who: Who, input: Input<P::Message>, kind: u32, more: bool) {
+        match who.index().checked_sub(self.servers.len()) {
+            None => {
+                let seat = &mut self.servers[who.index()];
+                seat.perform(&mut self.out, core.clocks(who), input, !more);
+                let writes = flush(&mut self.out, &mut self.mail, core, who);
+                self.after_server_step(core, who, kind, writes);
+            }
+            Some(client) => {
+                self.clients[client].perform(&mut self.out, core.clocks(who), input, false);
+                flush(&mut self.out, &mut self.mail, core, who);
+            }
         }
     }
 
@@ -163,42 +222,38 @@ impl<P: Protocol> Cast for Troupe<P> {
     fn boot(&mut self, core: &mut Core, who: Who, disk: Recovered) {
         let seat = &mut self.servers[who.index()];
         seat.rng = core.begin_life(who).rng();
-        seat.out = Out::new();
-        let mut ctx = Context { now: core.clocks(who), rng: &mut seat.rng, out: &mut seat.out };
+        self.out.resume(Barrier::NONE);
+        let mut ctx = Context { now: core.clocks(who), rng: &mut seat.rng, out: &mut self.out };
         seat.actor = Some(self.protocol.boot(NodeId(who.0), disk, &mut ctx));
-        let writes = flush(&mut seat.out, &mut self.mail, core, who);
+        seat.written = self.out.barrier();
+        let writes = flush(&mut self.out, &mut self.mail, core, who);
         self.after_server_step(core, who, BOOT, writes);
     }
 
     fn add_client(&mut self, core: &mut Core, who: Who) {
         let mut seat = Seat::empty();
         seat.rng = core.begin_life(who).rng();
-        let mut ctx = Context { now: core.clocks(who), rng: &mut seat.rng, out: &mut seat.out };
+        self.out.resume(Barrier::NONE);
+        let mut ctx = Context { now: core.clocks(who), rng: &mut seat.rng, out: &mut self.out };
         seat.actor = Some(self.protocol.client(&mut ctx));
-        flush(&mut seat.out, &mut self.mail, core, who);
+        seat.written = self.out.barrier();
+        flush(&mut self.out, &mut self.mail, core, who);
         self.clients.push(seat);
     }
 
-    fn step(&mut self, core: &mut Core, who: Who, cue: Cue, more: bool) {
-        let kind = if core.watches() { self.kind_of(cue) } else { BOOT };
-        let input = self.input(core, cue);
-        match who.index().checked_sub(self.servers.len()) {
-            None => {
-                let seat = &mut self.servers[who.index()];
-                let now = core.clocks(who);
-                perform(seat, now, input);
-                if !more {
-                    perform(seat, now, Input::BatchEnd);
-                }
-                let writes = flush(&mut seat.out, &mut self.mail, core, who);
-                self.after_server_step(core, who, kind, writes);
-            }
-            Some(client) => {
-                let seat = &mut self.clients[client];
-                perform(seat, core.clocks(who), input);
-                flush(&mut seat.out, &mut self.mail, core, who);
-            }
+    fn deliver(&mut self, core: &mut Core, from: Who, to: Who, mail: u32, more: bool) {
+        let kind = if core.watches() { self.kinds.number(self.kind(mail)) } else { BOOT };
+        let message = self.mail.remove(mail);
+        if core.options.hash_messages {
+            core.trace.word(Fingerprint::of(&message));
         }
+        self.take(core, to, Input::Message { from: core.address(from), message }, kind, more);
+    }
+
+    fn step(&mut self, core: &mut Core, who: Who, cue: Cue, more: bool) {
+        let kind = if core.watches() { cue.kind() } else { BOOT };
+        let input = self.input(core, cue);
+        self.take(core, who, input, kind, more);
     }
 
     fn crash(&mut self, core: &Core, who: Who) {
@@ -236,10 +291,13 @@ impl<P: Protocol> Cast for Troupe<P> {
         self.server(node).map(Actor::observe)
     }
 
-    fn warm(&self, mail: &mut dyn Iterator<Item = u32>) {
-        // Loads that do not depend on each other overlap: the processor waits for memory once a day, not once a message.
-        let present = mail.fold(0, |count, slot| count + u32::from(self.mail.get(slot).is_some()));
-        std::hint::black_box(present);
+    fn warm(&self, core: &Core) {
+        // Loads that do not depend on each other overlap: the processor waits for memory once a page, not once a message.
+        let touch = |(_, to, mail): (Who, Who, u32)| {
+            let seat = self.servers.get(to.index()).map_or(0, |seat| seat.written.0);
+            core.touch(to) ^ seat ^ u64::from(self.mail.get(mail).is_some())
+        };
+        std::hint::black_box(core.queue.arrivals().fold(0, |sum, arrival| sum ^ touch(arrival)));
     }
 
     fn survives(&self) -> Survives {
@@ -252,13 +310,6 @@ impl<P: Protocol> Cast for Troupe<P> {
 
     fn as_any(&self) -> &dyn Any {
         self
-    }
-}
-
-#[inline]
-fn perform<A: Actor>(seat: &mut Seat<A>, now: Now, input: Input<A::Message>) {
-    if let Some(actor) = &mut seat.actor {
-        actor.step(&mut Context { now, rng: &mut seat.rng, out: &mut seat.out }, input);
     }
 }
 

@@ -69,11 +69,10 @@ impl World {
         let end = self.core.now + within;
         while !condition(self) {
             self.check()?;
-            if self.core.queue.next_at().is_none_or(|at| at > end) {
+            if !self.step(end) {
                 self.core.now = end;
                 return Ok(false);
             }
-            self.step();
         }
         self.check()?;
         Ok(true)
@@ -81,8 +80,7 @@ impl World {
 
     fn run_to(&mut self, end: Time) -> Result<(), Violation> {
         self.check()?;
-        while self.core.queue.next_at().is_some_and(|at| at <= end) {
-            self.step();
+        while self.step(end) {
             if self.core.violation.is_some() {
                 self.check()?;
             }
@@ -423,22 +421,38 @@ impl World {
 
     // One event.
 
+    /// The next event, if it happens at `end` or before. Says whether one did.
     #[inline]
-    fn step(&mut self) {
-        let Some((at, event)) = self.core.queue.pop() else { return };
+    fn step(&mut self, end: Time) -> bool {
+        let Some((at, packed)) = self.core.queue.pop_until(end) else { return false };
         self.core.now = at;
-        if let Some(mut mail) = self.core.queue.dawn() {
-            self.cast.warm(&mut mail);
+        if self.core.queue.dawns() {
+            self.cast.warm(&self.core);
         }
-        self.core.trace.event(at, event.words());
-        if self.is_held_back(&event) {
+        match packed.as_delivery() {
+            Some((from, to, mail)) => self.arrive(from, to, mail),
+            None => self.happen(packed.unpack()),
+        }
+        true
+    }
+
+    /// A message comes.
+    #[inline]
+    fn arrive(&mut self, from: Who, to: Who, mail: u32) {
+        let event = Event::Deliver { from, to, mail };
+        self.core.trace.event(self.core.now, event.words());
+        if !self.core.storm.holds.is_empty() && self.is_held_back(from, mail) {
             return self.core.storm.held.push(event);
         }
-        if self.core.options.connections
-            && let Event::Deliver { from, to, .. } = event
-        {
+        if self.core.options.connections {
             self.core.links.arrives(from, to);
         }
+        if self.core.is_ready(to) { self.deliver(from, to, mail, false) } else { self.put_off(to, event) }
+    }
+
+    /// Anything else.
+    fn happen(&mut self, event: Event) {
+        self.core.trace.event(self.core.now, event.words());
         match event.recipient() {
             Some(who) if !self.core.is_ready(who) => self.put_off(who, event),
             _ => self.handle(event, false),
@@ -446,11 +460,7 @@ impl World {
     }
 
     /// Whether a fault keeps a message that has come.
-    #[inline]
-    fn is_held_back(&self, event: &Event) -> bool {
-        let (false, Event::Deliver { from, mail, .. }) = (self.core.storm.holds.is_empty(), *event) else {
-            return false;
-        };
+    fn is_held_back(&self, from: Who, mail: u32) -> bool {
         let kind = self.cast.kind(mail);
         self.core.storm.holds.iter().any(|(sender, held)| *sender == from && held == kind)
     }
@@ -468,20 +478,27 @@ impl World {
         }
     }
 
+    /// Hands a message over.
     #[inline]
+    fn deliver(&mut self, from: Who, to: Who, mail: u32, more: bool) {
+        self.log.more = more;
+        if self.core.options.connections {
+            self.core.links.set_open(from, to, true);
+        }
+        if self.core.trace.tells(Transcript::Kinds) {
+            self.tell_message(from, to, mail, "");
+        }
+        self.note(|world| world.delivery(from, to, mail));
+        self.cast.deliver(&mut self.core, from, to, mail, more);
+        if self.core.halting {
+            self.stop_if_halted(to);
+        }
+    }
+
     pub(crate) fn handle(&mut self, event: Event, more: bool) {
         self.log.more = more;
         match event {
-            Event::Deliver { from, to, mail } => {
-                if self.core.options.connections {
-                    self.core.links.set_open(from, to, true);
-                }
-                if self.core.trace.tells(Transcript::Kinds) {
-                    self.tell_message(from, to, mail, "");
-                }
-                self.note(|world| world.delivery(from, to, mail));
-                self.cue(to, Cue::Message { from, mail }, more);
-            }
+            Event::Deliver { from, to, mail } => self.deliver(from, to, mail, more),
             Event::Timer { who, timer } => {
                 if self.core.timer_fires(who, timer, self.core.now) {
                     self.fire(who, timer, more);
