@@ -5,7 +5,7 @@
 //! What does not hold is a bug of ours, and the verdict becomes `unknown` ([`Verdict::is_bug`](crate::Verdict::is_bug)).
 //!
 //! - [`register`]: since when each value was there, and orders of registers.
-//! - [`object`]: orders of any [`SequentialModel`](crate::SequentialModel).
+//! - [`object`]: orders of any [`SequentialModel`](crate::SequentialModel); `queue`: what goes through queues, without an order.
 //! - [`transaction`]: orders of transactions, that prove every isolation level.
 //! - [`cycle`]: cycles of dependencies, each of which is shown again from the history, [`single`]: anomalies that need no cycle.
 //! - [`witness`]: a few operations on a register, by trying all orders.
@@ -24,6 +24,7 @@ mod definition;
 mod file;
 mod find;
 pub mod object;
+mod queue;
 pub mod register;
 mod replay;
 pub mod single;

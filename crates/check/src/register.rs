@@ -235,8 +235,6 @@ struct Cluster {
     f: u64,
     /// Latest invocation.
     s: u64,
-    /// Invocation of the write.
-    written: u64,
     /// The write, as an index into the history.
     write: u32,
     /// The dense local key.
@@ -251,7 +249,7 @@ struct Cluster {
 impl Cluster {
     fn new(key: u32, writer: Writer) -> Cluster {
         let f = if writer == Writer::Initial { 0 } else { u64::MAX };
-        Cluster { f, s: 0, written: 0, write: NONE, key, from: NONE, writer, seen: false }
+        Cluster { f, s: 0, write: NONE, key, from: NONE, writer, seen: false }
     }
 
     #[inline]
@@ -279,11 +277,15 @@ struct Clusters {
 
 #[derive(Clone, Copy, Default)]
 struct KeyState {
+    /// How many values it had, beside the initial one.
+    values: u32,
     touched: bool,
     /// A value was written twice, or the initial one was written: clusters mean nothing.
     ambiguous: bool,
     has_cas: bool,
     has_failed_cas: bool,
+    /// A failed compare-and-set does not fit the times of the values that were chosen; it may fit others.
+    misplaced: bool,
     broken: bool,
 }
 
@@ -357,7 +359,6 @@ impl Clusters {
             _ => {
                 cluster.writer = if outcome == Outcome::Ok { Writer::Ok } else { Writer::Pending };
                 cluster.write = i as u32;
-                cluster.written = sent;
                 cluster.s = cluster.s.max(sent);
                 if outcome == Outcome::Ok {
                     cluster.f = cluster.f.min(done);
@@ -389,6 +390,7 @@ impl Clusters {
         };
         if id == fresh {
             self.all.push(Cluster::new(key, Writer::Nobody));
+            self.keys[key as usize].values += 1;
         } else if self.all[id as usize].key != key {
             return Err(NotDense);
         }
@@ -414,30 +416,62 @@ fn decide_shard(columns: &Columns, keys: &Keys, part: Part, greatest: Option<usi
 }
 
 /// When a value, or a chain of values, must be there.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Default)]
 struct Zone {
     low: u64,
     high: u64,
     /// The first cluster of the chain.
     cluster: u32,
-    /// The local key and, lowest, whether the zone is forward: at equal `low`, backward zones come first.
-    key_and_forward: u32,
+    forward: bool,
 }
 
 impl Zone {
-    #[inline]
-    fn forward(&self) -> bool {
-        self.key_and_forward & 1 == 1
-    }
-
-    #[inline]
-    fn key(&self) -> u32 {
-        self.key_and_forward >> 1
-    }
-
+    /// At equal `low`, backward zones come first.
     #[inline]
     fn rank(&self) -> (u64, bool) {
-        (self.low, self.forward())
+        (self.low, self.forward)
+    }
+}
+
+/// The zones of each key. They come almost in order of `low`, so putting them beside each other by key and an insertion sort
+/// within each key are linear; where they are not, the library's sort takes over.
+struct Zones {
+    /// Those of a key stand together, with room for as many as it had values.
+    all: Vec<Zone>,
+    /// Of each key, where its zones begin and end.
+    bounds: Vec<(u32, u32)>,
+}
+
+impl Zones {
+    /// Room for the zones of these keys.
+    fn new(keys: &[KeyState]) -> Zones {
+        let mut end = 0;
+        let mut bound = |key: &KeyState| {
+            end += key.values;
+            (end - key.values, end - key.values)
+        };
+        let bounds = keys.iter().map(&mut bound).collect();
+        Zones { all: vec![Zone::default(); end as usize], bounds }
+    }
+
+    #[inline]
+    fn push(&mut self, key: u32, zone: Zone) {
+        let end = &mut self.bounds[key as usize].1;
+        self.all[*end as usize] = zone;
+        *end += 1;
+    }
+
+    fn sort(&mut self) {
+        for &(start, end) in &self.bounds {
+            nearly_sorted(&mut self.all[start as usize..end as usize], Zone::rank);
+        }
+    }
+
+    /// Those of a key.
+    #[inline]
+    fn of(&self, key: u32) -> &[Zone] {
+        let (start, end) = self.bounds[key as usize];
+        &self.all[start as usize..end as usize]
     }
 }
 
@@ -454,18 +488,21 @@ impl Decider<'_> {
     fn decide(mut self) -> Shard {
         let any_cas = self.clusters.keys.iter().any(|key| key.has_cas);
         let next = if any_cas { self.glue() } else { Vec::new() };
-        let zones = self.zones(&next);
-        let zones = sorted(zones, self.clusters.keys.len());
+        let mut zones = self.zones(&next);
+        zones.sort();
         self.sweep(&zones);
-        let wants_order = |key: &KeyState| {
-            !key.broken && !key.ambiguous && key.touched && (key.has_failed_cas || self.options.certificate)
-        };
+        let whole = |key: &KeyState| key.touched && !key.broken && !key.ambiguous;
+        let has_failed = self.clusters.keys.iter().any(|key| whole(key) && key.has_failed_cas);
+        if self.options.recheck || has_failed {
+            let rows = self.date(&zones, &next);
+            if has_failed {
+                self.place_by_dates(&rows);
+            }
+        }
+        let wants_order = |key: &KeyState| whole(key) && (key.misplaced || self.options.certificate);
         if self.clusters.keys.iter().any(wants_order) {
             let wanted: Vec<bool> = self.clusters.keys.iter().map(wants_order).collect();
             self.orders(&zones, &next, &wanted);
-        }
-        if self.options.recheck {
-            self.date(&zones, &next);
         }
         self.search_the_rest();
         self.shard
@@ -589,8 +626,8 @@ impl Decider<'_> {
     }
 
     /// The zones of every key that is whole so far; breaks keys whose reads cannot be explained at all.
-    fn zones(&mut self, next: &[u32]) -> Vec<Zone> {
-        let mut zones = Vec::with_capacity(self.clusters.all.len());
+    fn zones(&mut self, next: &[u32]) -> Zones {
+        let mut zones = Zones::new(&self.clusters.keys);
         for id in 0..self.clusters.all.len() as u32 {
             let cluster = self.clusters.all[id as usize];
             if cluster.writer == Writer::Initial || !cluster.live() {
@@ -599,7 +636,9 @@ impl Decider<'_> {
             let trouble = match cluster.writer {
                 Writer::Nobody => Some(AnomalyKind::PhantomRead),
                 Writer::Failed => Some(AnomalyKind::AbortedRead),
-                _ if cluster.f < cluster.written => Some(AnomalyKind::ReadFromTheFuture),
+                _ if cluster.f < cluster.s && cluster.f < self.columns.sent[cluster.write as usize] => {
+                    Some(AnomalyKind::ReadFromTheFuture)
+                }
                 _ => None,
             };
             if let Some(kind) = trouble {
@@ -610,34 +649,29 @@ impl Decider<'_> {
             } else if cluster.from == NONE {
                 let forward = cluster.f < cluster.s;
                 let (low, high) = if forward { (cluster.f, cluster.s) } else { (cluster.s, cluster.f) };
-                zones.push(Zone { low, high, cluster: id, key_and_forward: cluster.key << 1 | u32::from(forward) });
+                zones.push(cluster.key, Zone { low, high, cluster: id, forward });
             }
         }
         zones
     }
 
     /// Forward zones of a key must not overlap, and no backward zone may lie inside one.
-    fn sweep(&mut self, zones: &[Zone]) {
-        let (mut key, mut until, mut holder) = (NONE, 0, NONE);
-        for zone in zones {
-            if zone.key() != key {
-                key = zone.key();
-                // The initial value was there before everything.
-                holder = key;
-                until = self.clusters.all[key as usize].s;
-            }
-            let conflict = if zone.forward() { zone.low < until } else { zone.high < until };
-            if conflict {
+    fn sweep(&mut self, zones: &Zones) {
+        for key in 0..self.clusters.keys.len() as u32 {
+            // The initial value was there before everything.
+            let (mut until, mut holder) = (self.clusters.all[key as usize].s, key);
+            for zone in zones.of(key) {
+                let conflict = if zone.forward { zone.low < until } else { zone.high < until };
                 let state = self.clusters.keys[key as usize];
-                if !state.broken && !state.ambiguous {
+                if conflict && !state.broken && !state.ambiguous {
                     let kind =
-                        if zone.forward() && holder != key { AnomalyKind::SplitBrain } else { AnomalyKind::StaleRead };
+                        if zone.forward && holder != key { AnomalyKind::SplitBrain } else { AnomalyKind::StaleRead };
                     let suspects = self.operations_of_chains(&[holder, zone.cluster]);
                     self.break_key(key, kind, suspects);
                 }
-            }
-            if zone.forward() && zone.high > until {
-                (until, holder) = (zone.high, zone.cluster);
+                if zone.forward && zone.high > until {
+                    (until, holder) = (zone.high, zone.cluster);
+                }
             }
         }
     }
@@ -695,7 +729,7 @@ impl Decider<'_> {
 
     /// The order that the zones give, for the wanted keys: clusters in order of their zones, in each the write first and then
     /// its reads. Failed compare-and-sets are placed into it.
-    fn orders(&mut self, zones: &[Zone], next: &[u32], wanted: &[bool]) {
+    fn orders(&mut self, zones: &Zones, next: &[u32], wanted: &[bool]) {
         let mut rank = vec![NONE; self.clusters.all.len()];
         let mut ranks = self.clusters.keys.len() as u32;
         let walk = |mut id: u32, rank: &mut Vec<u32>, ranks: &mut u32| {
@@ -707,7 +741,9 @@ impl Decider<'_> {
         };
         // The initial values come first: ranks only compare within a key.
         (0..self.clusters.keys.len() as u32).for_each(|key| walk(key, &mut rank, &mut ranks));
-        zones.iter().for_each(|zone| walk(zone.cluster, &mut rank, &mut ranks));
+        for key in 0..self.clusters.keys.len() as u32 {
+            zones.of(key).iter().for_each(|zone| walk(zone.cluster, &mut rank, &mut ranks));
+        }
         let mut placed: Vec<Vec<(u32, bool, u64, u32)>> = vec![Vec::new(); wanted.len()];
         let mut failed: Vec<Vec<Op>> = vec![Vec::new(); wanted.len()];
         for i in 0..self.columns.len() as u32 {
@@ -742,34 +778,35 @@ impl Decider<'_> {
     }
 
     /// Since when each value was there, of the keys that the zones decide: a forward zone from its beginning on, a backward one as soon as no
-    /// other value must be there.
-    fn date(&mut self, zones: &[Zone], next: &[u32]) {
-        self.shard.since.reserve(zones.len() + self.clusters.keys.len());
-        let mut zones = zones.iter().peekable();
+    /// other value must be there. Returns the row of each cluster.
+    fn date(&mut self, zones: &Zones, next: &[u32]) -> Vec<u32> {
+        self.shard.since.reserve(zones.all.len() + self.clusters.keys.len());
+        let mut rows = vec![NONE; self.clusters.all.len()];
         for key in 0..self.clusters.keys.len() as u32 {
             let state = self.clusters.keys[key as usize];
-            let wanted = state.touched && !state.broken && !state.ambiguous && !state.has_failed_cas;
-            let mut until = self.clusters.all[key as usize].s;
-            if wanted {
-                self.date_chain(key, 0, until, next);
+            if !state.touched || state.broken || state.ambiguous || !(self.options.recheck || state.has_failed_cas) {
+                continue;
             }
-            while let Some(zone) = zones.next_if(|zone| zone.key() == key) {
+            let mut until = self.clusters.all[key as usize].s;
+            self.date_chain(key, 0, until, next, &mut rows);
+            for zone in zones.of(key) {
                 let since = zone.low.max(until);
-                let last = if zone.forward() { zone.high } else { since };
-                if wanted {
-                    self.date_chain(zone.cluster, since, last, next);
-                }
+                let last = if zone.forward { zone.high } else { since };
+                self.date_chain(zone.cluster, since, last, next, &mut rows);
                 until = until.max(last);
             }
         }
+        rows
     }
 
     /// The values of a chain: the first at `since`, each other as late as those after it allow, at most at `last`.
-    fn date_chain(&mut self, head: u32, since: u64, last: u64, next: &[u32]) {
+    #[inline]
+    fn date_chain(&mut self, head: u32, since: u64, last: u64, next: &[u32], rows: &mut [u32]) {
         let cluster = self.clusters.all[head as usize];
         let key = self.key_name(cluster.key);
         let value =
             |cluster: &Cluster| if cluster.write == NONE { NIL } else { self.columns.argument[cluster.write as usize] };
+        rows[head as usize] = self.shard.since.len() as u32;
         self.shard.since.push(Since { key, value: value(&cluster), since });
         let mut id = next.get(head as usize).copied().unwrap_or(NONE);
         if id == NONE {
@@ -778,6 +815,7 @@ impl Decider<'_> {
         let start = self.shard.since.len();
         while id != NONE {
             let cluster = self.clusters.all[id as usize];
+            rows[id as usize] = self.shard.since.len() as u32;
             self.shard.since.push(Since { key, value: value(&cluster), since: cluster.f });
             id = next[id as usize];
         }
@@ -785,6 +823,24 @@ impl Decider<'_> {
         for row in self.shard.since[start..].iter_mut().rev() {
             latest = latest.min(row.since);
             row.since = latest;
+        }
+    }
+
+    /// Finds an instant for each failed compare-and-set at which another value was there than it expected.
+    fn place_by_dates(&mut self, rows: &[u32]) {
+        for i in 0..self.columns.len() {
+            let (outcome, error) = (self.columns.outcome[i], self.columns.error[i]);
+            if self.columns.function[i] != Function::Cas || (outcome, error) != (Outcome::Fail, ErrorKind::Precondition)
+            {
+                continue;
+            }
+            let Some(key) = self.part.local(self.keys.dense(self.columns.key[i])) else { continue };
+            let row = self.existing(key, self.columns.expected[i]).map_or(NONE, |id| rows[id as usize]);
+            let Some(Since { value, since, .. }) = self.shard.since.get(row as usize).copied() else { continue };
+            let next = self.shard.since.get(row as usize + 1);
+            let until = next.filter(|next| next.value != NIL).map_or(u64::MAX, |next| next.since);
+            let before = value != NIL && self.columns.sent[i] <= since;
+            self.clusters.keys[key as usize].misplaced |= !before && self.columns.done[i] < until;
         }
     }
 
@@ -826,35 +882,6 @@ fn downstream(id: u32, next: &[u32]) -> Vec<u32> {
         id = next[id as usize];
     }
     ids
-}
-
-/// Sorts zones by key, and in a key by `low`. They come almost in order of `low`, so a counting sort by key and an insertion
-/// sort within each are linear; where they are not, the library's sort takes over.
-fn sorted(zones: Vec<Zone>, keys: usize) -> Vec<Zone> {
-    let mut zones = if keys <= 1 { zones } else { by_key(&zones, keys) };
-    let mut start = 0;
-    while start < zones.len() {
-        let key = zones[start].key();
-        let length = zones[start..].iter().position(|zone| zone.key() != key).unwrap_or(zones.len() - start);
-        nearly_sorted(&mut zones[start..start + length], Zone::rank);
-        start += length;
-    }
-    zones
-}
-
-fn by_key(zones: &[Zone], keys: usize) -> Vec<Zone> {
-    let mut at = vec![0u32; keys + 1];
-    zones.iter().for_each(|zone| at[zone.key() as usize + 1] += 1);
-    for key in 0..keys {
-        at[key + 1] += at[key];
-    }
-    let mut out = vec![Zone { low: 0, high: 0, cluster: 0, key_and_forward: 0 }; zones.len()];
-    for zone in zones {
-        let place = &mut at[zone.key() as usize];
-        out[*place as usize] = *zone;
-        *place += 1;
-    }
-    out
 }
 
 /// Puts failed compare-and-sets into an order where the register does not hold what they expected. `None`: one does not fit

@@ -24,6 +24,24 @@ impl<'a> Part<'a> {
         calls.filter(|(_, call)| call.may_have_happened())
     }
 
+    /// The same, as long as `see` gives something. Where keys are many, every operation is a wait for memory: they are fetched a few at a
+    /// time, so that the waits overlap.
+    #[inline]
+    pub(crate) fn each_that_happened(self, mut see: impl FnMut(usize, &Call) -> Option<()>) -> Option<()> {
+        let calls = &self.history.calls;
+        if self.places.len() == calls.len() {
+            return self.happened().try_for_each(|(i, call)| see(i, call));
+        }
+        let Some(&first) = self.places.first() else { return Some(()) };
+        let mut fetched = [calls[first as usize]; 32];
+        for places in self.places.chunks(fetched.len()) {
+            places.iter().zip(&mut fetched).for_each(|(&i, call)| *call = calls[i as usize]);
+            let mut happened = places.iter().zip(&fetched).filter(|(_, call)| call.may_have_happened());
+            happened.try_for_each(|(&i, call)| see(i as usize, call))?;
+        }
+        Some(())
+    }
+
     /// Where it is, for people.
     pub(crate) fn name(self) -> String {
         format!("key {}", self.history.key_name(self.key))

@@ -77,33 +77,37 @@ impl<'a> Queue<'a> {
         let mut values = Values::new(part.places.len());
         let mut again: Vec<(usize, usize)> = Vec::new();
         queue.items.reserve(part.places.len() / 2 + 1);
-        for (i, call) in part.happened() {
-            match call.action {
-                Action::Enqueue => {
-                    let item = queue.item(values.number(call.argument));
-                    if item.enqueue != NONE {
-                        return None;
-                    }
-                    (item.enqueue, item.ei, item.er) = (i as u32, call.invoked, call.completed);
-                }
-                Action::Dequeue if !call.is_ok() => queue.pending.push(call.invoked),
-                Action::Dequeue if call.result == NOTHING => queue.empties.push(i as u32),
-                Action::Dequeue => {
-                    let number = values.number(call.result);
-                    let item = queue.item(number);
-                    if item.dequeue == NONE {
-                        (item.dequeue, item.di, item.dr) = (i as u32, call.invoked, call.completed);
-                    } else {
-                        again.push((number, i));
-                    }
-                }
-                _ => return None,
-            }
-        }
+        part.each_that_happened(|i, call| queue.see(&mut values, &mut again, i, call))?;
         queue.impossible(&again);
         queue.items.retain(|item| item.enqueue != NONE && (item.dequeue != NONE || item.er != NEVER));
         nearly_sorted(&mut queue.items, |item| item.ei);
         Some(queue)
+    }
+
+    #[inline]
+    fn see(&mut self, values: &mut Values, again: &mut Vec<(usize, usize)>, i: usize, call: &Call) -> Option<()> {
+        match call.action {
+            Action::Enqueue => {
+                let item = self.item(values.number(call.argument));
+                if item.enqueue != NONE {
+                    return None;
+                }
+                (item.enqueue, item.ei, item.er) = (i as u32, call.invoked, call.completed);
+            }
+            Action::Dequeue if !call.is_ok() => self.pending.push(call.invoked),
+            Action::Dequeue if call.result == NOTHING => self.empties.push(i as u32),
+            Action::Dequeue => {
+                let number = values.number(call.result);
+                let item = self.item(number);
+                if item.dequeue == NONE {
+                    (item.dequeue, item.di, item.dr) = (i as u32, call.invoked, call.completed);
+                } else {
+                    again.push((number, i));
+                }
+            }
+            _ => return None,
+        }
+        Some(())
     }
 
     #[inline]
@@ -147,7 +151,10 @@ impl<'a> Queue<'a> {
     }
 
     fn judge(mut self) -> Findings {
-        let mut by_end: Vec<(u64, u32)> = self.items.iter().zip(0..).map(|(item, i)| (item.er, i)).collect();
+        // What may have gone in at any time is behind everything.
+        let ended = self.items.iter().zip(0..).filter(|(item, _)| item.er != NEVER);
+        let mut by_end: Vec<(u64, u32)> = Vec::with_capacity(self.items.len());
+        by_end.extend(ended.map(|(item, i)| (item.er, i)));
         nearly_sorted(&mut by_end, |(er, _)| *er);
         self.take_left_over(&by_end);
         self.first_in_first_out(&by_end);

@@ -1,13 +1,15 @@
 //! A queue, first in, first out, whose values are unique.
 //!
-//! A value goes in within `[ei, er]` and out within `[di, dr]`; since it goes in before it goes out, `er <= dr` and `ei <= di` do no
-//! harm. A dequeue that found nothing happens at an instant at which nothing is certainly in the queue. Values that are put in and taken
-//! out one by one, such that each begins to go in before any that is left has ended to, and out likewise, are an order of the queue if there is any.
+//! A value goes in within `[ei, er]` and out within `[di, dr]`; since it goes in before it goes out, `ei <= di` does no harm. A dequeue that
+//! found nothing happens at an instant at which nothing is certainly in the queue. Let the next value to go through be one that begins to go
+//! in first of those that begin to come out before any that is left has ended to: if there is an order at all, one of those can be next, and
+//! if that can, so can the one that begins to go in first. Values that nobody takes come last.
 
 use std::collections::VecDeque;
 
 use history::object::{Action, NEVER, NOTHING};
 
+use super::super::queue::Passage;
 use super::Part;
 use crate::object::Values;
 use crate::sort::nearly_sorted;
@@ -26,22 +28,43 @@ struct Item {
 
 const UNKNOWN: Item = Item { enter: (NEVER, NEVER), leave: (NEVER, NEVER), enqueue: NONE, dequeue: NONE };
 
-pub(super) fn order(part: Part<'_>) -> Option<Vec<u32>> {
-    let mut found = gather(part)?;
-    let mut by_end: Vec<(u64, u32)> = found.items.iter().zip(0..).map(|(item, i)| (item.enter.1, i)).collect();
-    nearly_sorted(&mut by_end, |end| *end);
-    take_left_over(&mut found.items, &found.pending, &by_end);
-    place_empties(part, &mut found, &by_end)?;
-    for item in &mut found.items {
-        item.enter.1 = item.enter.1.min(item.leave.1);
-        item.leave.0 = item.leave.0.max(item.enter.0);
+impl Item {
+    fn passage(&self) -> Passage {
+        let place = |i: u32| (i != NONE).then_some(i);
+        Passage { enqueue: place(self.enqueue), dequeue: place(self.dequeue) }
     }
-    let order = first_in_first_out(&found.items)?;
-    Some(operations(&found.items, &order))
+}
+
+/// An order of the operations.
+pub(super) fn order(part: Part<'_>) -> Option<Vec<u32>> {
+    let (items, order) = found(part)?;
+    Some(operations(&items, &order))
+}
+
+/// The values in the order in which they go through.
+pub(super) fn passages(part: Part<'_>) -> Option<Vec<Passage>> {
+    let (items, order) = found(part)?;
+    Some(order.into_iter().map(|i| items[i as usize].passage()).collect())
+}
+
+fn found(part: Part<'_>) -> Option<(Vec<Item>, Vec<u32>)> {
+    let mut found = gather(part)?;
+    let mut others = Vec::new();
+    if !found.pending.is_empty() || !found.empties.is_empty() {
+        let ended = found.items.iter().zip(0..).filter(|(item, _)| item.enter.1 != NEVER);
+        let mut by_end: Vec<(u64, u32)> = ended.map(|(item, i)| (item.enter.1, i)).collect();
+        nearly_sorted(&mut by_end, |end| *end);
+        take_left_over(&mut found, &by_end, &mut others);
+        place_empties(part, &mut found, &by_end, &mut others)?;
+    }
+    let order = first_in_first_out(&mut found, &others)?;
+    Some((found.items, order))
 }
 
 struct Found {
     items: Vec<Item>,
+    /// The items that are known to have come out, in order of the invocation of their dequeues.
+    leaving: Vec<u32>,
     /// Dequeues of unknown outcome: invocation and place.
     pending: Vec<(u64, u32)>,
     empties: Vec<u32>,
@@ -51,6 +74,7 @@ struct Found {
 fn gather(part: Part<'_>) -> Option<Found> {
     let mut values = Values::new(part.places.len());
     let mut items: Vec<Item> = Vec::with_capacity(part.places.len() / 2 + 1);
+    let mut leaving = Vec::with_capacity(part.places.len() / 2 + 1);
     let (mut pending, mut empties) = (Vec::new(), Vec::new());
     for (i, call) in part.calls() {
         let span = (call.invoked, call.completed);
@@ -74,34 +98,35 @@ fn gather(part: Part<'_>) -> Option<Found> {
         let item = &mut items[number];
         let (place, times) = match call.action {
             Action::Enqueue => (&mut item.enqueue, &mut item.enter),
-            _ => (&mut item.dequeue, &mut item.leave),
+            _ => {
+                leaving.push(number as u32);
+                (&mut item.dequeue, &mut item.leave)
+            }
         };
         *times = span;
         if std::mem::replace(place, i) != NONE {
             return None;
         }
     }
-    if items.iter().any(|item| item.enqueue == NONE) {
-        return None;
-    }
-    items.retain(|item| item.dequeue != NONE || item.enter.1 != NEVER);
-    Some(Found { items, pending, empties })
+    let from_nowhere = items.iter().any(|item| item.enqueue == NONE);
+    (!from_nowhere).then_some(Found { items, leaving, pending, empties })
 }
 
 /// Values that nobody is known to have dequeued go to dequeues of unknown outcome, first come, first served.
-fn take_left_over(items: &mut [Item], pending: &[(u64, u32)], by_end: &[(u64, u32)]) {
-    let mut pending = pending.iter();
+fn take_left_over(found: &mut Found, by_end: &[(u64, u32)], others: &mut Vec<u32>) {
+    let mut pending = found.pending.iter();
     for (_, i) in by_end {
-        let item = &mut items[*i as usize];
+        let item = &mut found.items[*i as usize];
         if item.dequeue == NONE {
             let Some((invoked, dequeue)) = pending.next() else { return };
             (item.leave, item.dequeue) = ((*invoked, NEVER), *dequeue);
+            others.push(*i);
         }
     }
 }
 
 /// Makes an item, of an instant, of each dequeue that found nothing.
-fn place_empties(part: Part<'_>, found: &mut Found, by_end: &[(u64, u32)]) -> Option<()> {
+fn place_empties(part: Part<'_>, found: &mut Found, by_end: &[(u64, u32)], others: &mut Vec<u32>) -> Option<()> {
     if found.empties.is_empty() {
         return Some(());
     }
@@ -122,70 +147,84 @@ fn place_empties(part: Part<'_>, found: &mut Found, by_end: &[(u64, u32)]) -> Op
         if free > call.completed {
             return None;
         }
-        found.items.push(Item { enter: (free, free), leave: (free, free), enqueue: i, dequeue: NONE });
+        others.push(found.items.len() as u32);
+        found.items.push(Item { enter: (free, free), leave: (free, free), enqueue: NONE, dequeue: i });
     }
     Some(())
 }
 
-/// Those of one side that are not placed, and how far it is.
-struct Side {
-    by_begin: Vec<(u64, u32)>,
-    by_end: Vec<(u64, u32)>,
-    begun: usize,
-    ended: usize,
+/// One that may go through next.
+#[derive(Clone, Copy)]
+struct Candidate {
+    /// Since when it can have gone in, and until when it must have come out.
+    enters: u64,
+    leaves: u64,
+    item: u32,
 }
 
-impl Side {
-    fn of(items: &[Item], times: impl Fn(&Item) -> (u64, u64)) -> Side {
-        let sorted = |time: &dyn Fn(&Item) -> u64| {
-            let mut all: Vec<(u64, u32)> = items.iter().zip(0..).map(|(item, i)| (time(item), i)).collect();
-            nearly_sorted(&mut all, |entry| *entry);
-            all
-        };
-        Side { by_begin: sorted(&|item| times(item).0), by_end: sorted(&|item| times(item).1), begun: 0, ended: 0 }
-    }
+/// Most candidates at a time: it takes as many steps to find the next. They are as many as dequeues are open.
+const MOST: usize = 4096;
 
-    /// Gives to `free` those that begin before any that is left has ended.
-    fn advance(&mut self, placed: &[bool], mut free: impl FnMut(u32)) {
-        while self.by_end.get(self.ended).is_some_and(|(_, i)| placed[*i as usize]) {
-            self.ended += 1;
+/// `others`: the items that come out beside those known to.
+fn first_in_first_out(found: &mut Found, others: &[u32]) -> Option<Vec<u32>> {
+    let leaving = merged(by_begin(&mut found.items, &found.leaving), by_begin(&mut found.items, others));
+    let (items, mut leaving) = (&found.items, leaving.into_iter().peekable());
+    let mut order: Vec<u32> = Vec::with_capacity(items.len());
+    let mut candidates: Vec<Candidate> = Vec::new();
+    loop {
+        // Until when one of those that are left must have come out.
+        let mut until = candidates.iter().fold(NEVER, |until, candidate| until.min(candidate.leaves));
+        while let Some((_, item)) = leaving.next_if(|(begin, _)| *begin <= until) {
+            let Item { enter, leave, .. } = items[item as usize];
+            candidates.push(Candidate { enters: enter.0, leaves: leave.1, item });
+            until = until.min(leave.1);
         }
-        let Some((until, _)) = self.by_end.get(self.ended) else { return };
-        while let Some((_, i)) = self.by_begin.get(self.begun).filter(|(begin, _)| begin <= until) {
-            free(*i);
-            self.begun += 1;
-        }
-    }
-}
-
-fn first_in_first_out(items: &[Item]) -> Option<Vec<u32>> {
-    let (mut enter, mut leave) = (Side::of(items, |item| item.enter), Side::of(items, |item| item.leave));
-    let (mut placed, mut half) = (vec![false; items.len()], vec![false; items.len()]);
-    let (mut ready, mut order) = (Vec::new(), Vec::with_capacity(items.len()));
-    while order.len() < items.len() {
-        let mut free = |i: u32| {
-            if std::mem::replace(&mut half[i as usize], true) {
-                ready.push(i);
-            }
-        };
-        enter.advance(&placed, &mut free);
-        leave.advance(&placed, &mut free);
-        if ready.is_empty() {
+        if candidates.len() > MOST {
             return None;
         }
-        for i in ready.drain(..) {
-            placed[i as usize] = true;
-            order.push(i);
-        }
+        let Some(next) = (0..candidates.len()).min_by_key(|&at| candidates[at].enters) else { break };
+        order.push(candidates.swap_remove(next).item);
     }
+    // In order of invocation, as they were gathered.
+    let stays = |item: &Item| item.dequeue == NONE && item.enter.1 != NEVER;
+    order.extend(items.iter().zip(0..).filter(|(item, _)| stays(item)).map(|(_, i)| i));
     Some(order)
+}
+
+/// Items in order of the instant at which they can come out, not before they can go in.
+fn by_begin(items: &mut [Item], leaving: &[u32]) -> Vec<(u64, u32)> {
+    let begin = |&i: &u32| {
+        let item = &mut items[i as usize];
+        item.leave.0 = item.leave.0.max(item.enter.0);
+        (item.leave.0, i)
+    };
+    let mut all: Vec<(u64, u32)> = leaving.iter().map(begin).collect();
+    nearly_sorted(&mut all, |entry| *entry);
+    all
+}
+
+/// Two sorted lists as one.
+fn merged(one: Vec<(u64, u32)>, other: Vec<(u64, u32)>) -> Vec<(u64, u32)> {
+    if other.is_empty() {
+        return one;
+    }
+    let mut all = Vec::with_capacity(one.len() + other.len());
+    let mut other = other.into_iter().peekable();
+    for entry in one {
+        while let Some(before) = other.next_if(|before| *before < entry) {
+            all.push(before);
+        }
+        all.push(entry);
+    }
+    all.extend(other);
+    all
 }
 
 /// The operations of the items, each as early as its order allows.
 fn operations(items: &[Item], order: &[u32]) -> Vec<u32> {
     let mut all = Vec::with_capacity(2 * items.len());
     let in_order = || order.iter().map(|&i| &items[i as usize]);
-    let mut leaving = in_order().filter(|item| item.leave.0 != NEVER && item.dequeue != NONE);
+    let mut leaving = in_order().filter(|item| item.enqueue != NONE && item.dequeue != NONE);
     // When those that are in went in; when the last went in and out.
     let (mut inside, mut entered, mut left) = (VecDeque::new(), 0, 0);
     let mut next = leaving.next();
@@ -200,6 +239,10 @@ fn operations(items: &[Item], order: &[u32]) -> Vec<u32> {
             all.push(first.dequeue);
             inside.pop_front();
             next = leaving.next();
+        }
+        if item.enqueue == NONE {
+            all.push(item.dequeue);
+            continue;
         }
         all.push(item.enqueue);
         if item.dequeue != NONE {
