@@ -9,8 +9,10 @@
 //! - A write with unknown outcome never completes. If nobody saw its value it is left out; else it happened.
 //! - A successful compare-and-set glues its cluster behind that of the value it found. Glued clusters form a *chain*, which is
 //!   one zone, after its inner order has been checked.
-//! - A failed compare-and-set says only what the value was *not*. It is placed into the order that the zones give; if that fails,
+//! - A failed compare-and-set says only what the value was *not*. Each zone is given an instant from which its value was there, and the
+//!   compare-and-set one at which another value was. If there is none, it is placed into the order that the zones give; if that fails too,
 //!   and whenever a value was written twice, `exact` search decides within its budget.
+//! - Histories of reads and writes alone need no zones, if they are linearizable: `single_pass` shows it.
 //!
 //! Zones touch leniently: an operation that completes at the instant at which another is invoked is concurrent with it.
 
@@ -326,13 +328,15 @@ impl Clusters {
         if outcome == Outcome::Fail && columns.error[i] == ErrorKind::Precondition {
             self.keys[key as usize].has_failed_cas = true;
         }
+        if outcome == Outcome::Fail {
+            // What it expected may be any value: it is looked up when it is placed.
+            return self.write(key, columns.argument[i], i, columns.sent[i], columns.done[i], outcome).map(drop);
+        }
         let from = self.cluster_of(key, columns.expected[i])?;
         let id = self.write(key, columns.argument[i], i, columns.sent[i], columns.done[i], outcome)?;
-        if outcome != Outcome::Fail {
-            self.keys[key as usize].has_cas = true;
-            self.all[id as usize].from = from;
-            self.all[from as usize].seen |= outcome == Outcome::Ok;
-        }
+        self.keys[key as usize].has_cas = true;
+        self.all[id as usize].from = from;
+        self.all[from as usize].seen |= outcome == Outcome::Ok;
         Ok(())
     }
 
@@ -717,7 +721,11 @@ impl Decider<'_> {
             return Some(key);
         }
         match &self.clusters.index {
-            Index::Dense(ids) => ids.get(value as usize).copied().filter(|id| *id != NONE),
+            // What was not seen may be the value of another key.
+            Index::Dense(ids) => {
+                let id = ids.get(value as usize).copied().filter(|id| *id != NONE)?;
+                (self.clusters.all[id as usize].key == key).then_some(id)
+            }
             Index::Hashed(ids) => ids.get(&(key, value)).copied(),
         }
     }
@@ -778,10 +786,13 @@ impl Decider<'_> {
     }
 
     /// Since when each value was there, of the keys that the zones decide: a forward zone from its beginning on, a backward one as soon as no
-    /// other value must be there. Returns the row of each cluster.
+    /// other value must be there. Returns the row of each cluster, if there are compare-and-sets to be placed.
     fn date(&mut self, zones: &Zones, next: &[u32]) -> Vec<u32> {
         self.shard.since.reserve(zones.all.len() + self.clusters.keys.len());
-        let mut rows = vec![NONE; self.clusters.all.len()];
+        let mut rows = Vec::new();
+        if self.clusters.keys.iter().any(|key| key.has_failed_cas) {
+            rows.resize(self.clusters.all.len(), NONE);
+        }
         for key in 0..self.clusters.keys.len() as u32 {
             let state = self.clusters.keys[key as usize];
             if !state.touched || state.broken || state.ambiguous || !(self.options.recheck || state.has_failed_cas) {
@@ -806,7 +817,12 @@ impl Decider<'_> {
         let key = self.key_name(cluster.key);
         let value =
             |cluster: &Cluster| if cluster.write == NONE { NIL } else { self.columns.argument[cluster.write as usize] };
-        rows[head as usize] = self.shard.since.len() as u32;
+        let note = |rows: &mut [u32], id: u32, row: usize| {
+            if let Some(place) = rows.get_mut(id as usize) {
+                *place = row as u32;
+            }
+        };
+        note(rows, head, self.shard.since.len());
         self.shard.since.push(Since { key, value: value(&cluster), since });
         let mut id = next.get(head as usize).copied().unwrap_or(NONE);
         if id == NONE {
@@ -815,7 +831,7 @@ impl Decider<'_> {
         let start = self.shard.since.len();
         while id != NONE {
             let cluster = self.clusters.all[id as usize];
-            rows[id as usize] = self.shard.since.len() as u32;
+            note(rows, id, self.shard.since.len());
             self.shard.since.push(Since { key, value: value(&cluster), since: cluster.f });
             id = next[id as usize];
         }
