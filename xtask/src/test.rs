@@ -17,10 +17,25 @@ pub fn run(with_install: bool) -> Result<(), String> {
     let file = skipped.display().to_string();
     let environment = [("ASSIZE_SKIPPED", file.as_str()), ("ASSIZE_SKIP_NOTHING", if with_install { "1" } else { "" })];
     step("cargo", &["test", "--workspace", "--quiet", "--no-fail-fast"], &environment)?;
+    hunt()?;
     crate::docs(true)?;
     match std::fs::read_to_string(&skipped) {
         Ok(names) => eprintln!("\nskipped, for want of a program or privilege:\n{names}"),
         Err(_) => eprintln!("\nnothing was skipped"),
+    }
+    Ok(())
+}
+
+/// How many runs of each correct specimen must raise no alarm.
+const RUNS: &str = "20000";
+
+/// Hunts in the correct specimens, with the release binary: in the profile of tests it would take several times as long. An alarm fails it, and
+/// leaves its story in `runs/`.
+fn hunt() -> Result<(), String> {
+    step("cargo", &["build", "--release", "--quiet", "-p", "assize"], &[])?;
+    let assize = root().join("target/release/assize").display().to_string();
+    for specimen in ["raft-kv", "paxos-register"] {
+        step(&assize, &["sim", specimen, "--runs", RUNS, "--whole"], &[])?;
     }
     Ok(())
 }

@@ -335,7 +335,13 @@ pub struct SimOptions {
     /// Threads: one for each core if not said
     #[arg(long, value_name = "N")]
     pub threads: Option<usize>,
-    /// Where what was found is kept: sim-SPECIMEN-SEED.json if not said
+    /// Only whole runs: do not go on from rare states of earlier ones, which takes half of the time
+    #[arg(long)]
+    pub whole: bool,
+    /// Stop when every rare path was taken that the protocol speaks of
+    #[arg(long)]
+    pub until_marks: bool,
+    /// Where what was found is kept: runs/sim-SPECIMEN-SEED/case.json if not said, with the report and the diagram beside it
     #[arg(long, value_name = "FILE")]
     pub save: Option<PathBuf>,
     /// Repeat a run that was kept

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use ::sim::Transcript;
-use ::sim::explore::{Case, Finding, Run, Scope, Shrunk, shrink};
+use ::sim::explore::{Case, Finding, Level, Run, Scope, Shrunk, shrink};
 use base::units::{parse_duration, show_count, show_duration};
 use run::Stop;
 use run::hunt::{Bag, Hunt};
@@ -18,7 +18,7 @@ mod page;
 mod zoo;
 
 /// Events of further runs that shrinking may take: about two seconds.
-const SHRINKING: u64 = 4_000_000;
+const SHRINKING: u64 = 2_500_000;
 
 /// A story longer than this is cut in the middle on a terminal; the file has the case, and with it all of it.
 const LINES: usize = 60;
@@ -50,7 +50,7 @@ fn hunt(options: &SimOptions) -> Done {
     let bag = hunt
         .run(&mut |bag| {
             if live {
-                eprint!("\r\x1b[K{}", figures(info.name, bag));
+                eprint!("\r\x1b[K{}", progress(info, bag));
             }
         })
         .map_err(|error| (Exit::Usage, error))?;
@@ -58,20 +58,66 @@ fn hunt(options: &SimOptions) -> Done {
         eprint!("\r\x1b[K");
     }
     if options.json {
-        println!("{}", json(info.name, &bag));
+        println!("{}", json(info, &bag));
     } else {
         println!("{}", figures(info.name, &bag));
+        bag.missed(info.marks).iter().for_each(|name| println!("  never: {name}"));
     }
     match &bag.found {
-        None if stop.is_set() => Ok(Exit::Interrupted),
         None => {
+            let files = Files::of(info, options)?;
+            let title = title(info, options);
+            let told = page::Told { title: &title, bag: &bag, marks: info.marks, found: None };
+            let page = page::write(files.page, &told)?;
             if !options.json {
                 println!("VALID · nothing was found");
+                println!("  told in {}", page.display());
             }
-            Ok(Exit::Success)
+            Ok(if stop.is_set() { Exit::Interrupted } else { Exit::Success })
         }
-        Some((case, finding)) => tell(info, case, finding, &figures(info.name, &bag), options),
+        Some((case, finding)) => tell(info, case, finding, &bag, options, &stop),
     }
+}
+
+/// Where a hunt leaves what a person may want later.
+struct Files {
+    case: PathBuf,
+    page: PathBuf,
+}
+
+impl Files {
+    /// Beside the case, if it was said where that goes; else in a folder of the hunt's own.
+    fn of(info: &SpecimenInfo, options: &SimOptions) -> Result<Files, (Exit, String)> {
+        if let Some(case) = &options.save {
+            return Ok(Files { case: case.clone(), page: case.with_extension("html") });
+        }
+        let bug = options.bug.as_ref().map_or(String::new(), |bug| format!("-{bug}"));
+        let folder = Path::new("runs").join(format!("sim-{}{bug}-{}", info.name, options.seed));
+        std::fs::create_dir_all(&folder)
+            .map_err(|error| (Exit::Unavailable, format!("{}: {error}", folder.display())))?;
+        Ok(Files { case: folder.join("case.json"), page: folder.join("report.html") })
+    }
+}
+
+fn title(info: &SpecimenInfo, options: &SimOptions) -> String {
+    let bug = options.bug.as_ref().map_or(String::new(), |bug| format!(" with the bug `{bug}`"));
+    format!("A hunt in {}{bug}, from seed {} on", info.name, options.seed)
+}
+
+/// A line while the hunt goes on.
+fn progress(info: &SpecimenInfo, bag: &Bag) -> String {
+    let missed = bag.missed(info.marks);
+    let seconds = bag.took.as_secs_f64().max(1e-9);
+    format!(
+        "{}: {} runs, {} events/s, {} edges; {} of {} rare paths not taken{}",
+        info.name,
+        show_count(bag.runs),
+        show_count((bag.events as f64 / seconds) as u64),
+        show_count(bag.edges as u64),
+        missed.len(),
+        info.marks.len(),
+        missed.first().map_or(String::new(), |first| format!(", as: {first}")),
+    )
 }
 
 fn hunt_of<'a>(
@@ -82,6 +128,9 @@ fn hunt_of<'a>(
 ) -> Result<Hunt<'a>, (Exit, String)> {
     let usage = |message: String| (Exit::Usage, message);
     let mut scope = Scope::default();
+    if options.whole {
+        scope.level = Level::Triggers;
+    }
     if !options.nodes.is_empty() {
         scope.nodes = options.nodes.clone();
     }
@@ -100,7 +149,11 @@ fn hunt_of<'a>(
     }
     let time = options.time.as_deref().map(|text| parse_duration(text).map_err(usage)).transpose()?;
     let threads = options.threads.unwrap_or_else(|| std::thread::available_parallelism().map_or(1, usize::from));
-    let time = time.unwrap_or(if options.runs.is_some() { Duration::MAX } else { Duration::from_secs(10) });
+    let time = time.unwrap_or(if options.runs.is_some() || options.until_marks {
+        Duration::MAX
+    } else {
+        Duration::from_secs(10)
+    });
     Ok(Hunt {
         specimen: info,
         scope,
@@ -108,6 +161,7 @@ fn hunt_of<'a>(
         runs: u64::MAX,
         time,
         cpu: Duration::MAX,
+        until_marks: options.until_marks,
         threads,
         stop,
     })
@@ -128,13 +182,21 @@ fn find(name: &str) -> Result<&'static SpecimenInfo, (Exit, String)> {
 }
 
 /// Shrinks what was found, keeps it and tells it.
-fn tell(info: &'static SpecimenInfo, case: &Case, finding: &Finding, figures: &str, options: &SimOptions) -> Done {
+fn tell(
+    info: &'static SpecimenInfo,
+    case: &Case,
+    finding: &Finding,
+    bag: &Bag,
+    options: &SimOptions,
+    stop: &Stop,
+) -> Done {
     let began = Instant::now();
-    let shrunk = shrink(case, finding, info, SHRINKING).map_err(|error| (Exit::Usage, error))?;
+    let shrunk = shrink(case, finding, info, SHRINKING, &|| stop.is_set()).map_err(|error| (Exit::Usage, error))?;
     let took = began.elapsed();
-    let file = options.save.clone().unwrap_or_else(|| PathBuf::from(format!("sim-{}-{}.json", info.name, case.seed)));
+    let Files { case: file, page } = Files::of(info, options)?;
     keep(&file, info.name, &shrunk.case)?;
-    let page = page::write(&file, &format!("{} · {}", info.name, finding.by), figures, finding, &shrunk)?;
+    let found = Some((finding, &shrunk, file.as_path()));
+    let page = page::write(page, &page::Told { title: &title(info, options), bag, marks: info.marks, found })?;
     if !options.json {
         println!("INVALID · {}: {}", finding.by, finding.sentence);
         println!(
@@ -145,7 +207,7 @@ fn tell(info: &'static SpecimenInfo, case: &Case, finding: &Finding, figures: &s
             size(&shrunk),
         );
         story(&shrunk);
-        println!("  drawn in {}", page.display());
+        println!("  told and drawn in {}", page.display());
         println!("  $ assize sim --replay {}", file.display());
     }
     Ok(Exit::Invalid)
@@ -231,8 +293,9 @@ fn walk(run: &Run) {
 fn figures(name: &str, bag: &Bag) -> String {
     let seconds = bag.took.as_secs_f64().max(1e-9);
     format!(
-        "{name}: {} runs in {}; {} events, {} events/s; {:.0} simulated seconds, {:.0} per CPU-second; {} operations; {} edges between states",
+        "{name}: {} runs and {} futures in {}; {} events, {} events/s; {:.0} simulated seconds, {:.0} per CPU-second; {} operations; {} edges between states",
         show_count(bag.runs),
+        show_count(bag.futures),
         show_duration(bag.took),
         show_count(bag.events),
         show_count((bag.events as f64 / seconds) as u64),
@@ -243,14 +306,15 @@ fn figures(name: &str, bag: &Bag) -> String {
     )
 }
 
-fn json(name: &str, bag: &Bag) -> String {
+fn json(info: &SpecimenInfo, bag: &Bag) -> String {
     let found = bag.found.as_ref().map(
         |(case, finding)| serde_json::json!({ "seed": case.seed, "by": finding.by, "sentence": finding.sentence }),
     );
     serde_json::json!({
-        "specimen": name,
+        "specimen": info.name,
         "verdict": if found.is_some() { "invalid" } else { "valid" },
         "runs": bag.runs,
+        "futures": bag.futures,
         "events": bag.events,
         "messages": bag.messages,
         "operations": bag.operations,
@@ -258,6 +322,7 @@ fn json(name: &str, bag: &Bag) -> String {
         "seconds": bag.took.as_secs_f64(),
         "cpu_seconds": bag.cpu.as_secs_f64(),
         "edges": bag.edges,
+        "never": bag.missed(info.marks),
         "found": found,
     })
     .to_string()

@@ -181,8 +181,8 @@ impl Node {
                 Output::CancelTimer(timer) => self.timers.cancel(timer),
                 Output::Label(text) => self.tell(&text),
                 Output::Halt(reason) => self.halted = Some(reason),
-                // A server completes nothing, and its service time is what it is.
-                Output::Complete { .. } | Output::Busy(_) => {}
+                // A server completes nothing, its service time is what it is, and nobody here asks which paths it took.
+                Output::Complete { .. } | Output::Busy(_) | Output::Mark(_) => {}
             }
         }
     }

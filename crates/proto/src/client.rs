@@ -152,7 +152,7 @@ impl<A: Actor<Message = Bytes>> ActorClient<A> {
                     Output::CancelTimer(timer) => effects.effects.push(Effect::CancelTimer(timer)),
                     // A client has no disk: its writes are durable at once.
                     Output::Write { barrier, .. } => inputs.push_back(Input::Durable(barrier)),
-                    Output::Send { .. } | Output::Busy(_) | Output::Label(_) | Output::Halt(_) => {}
+                    Output::Send { .. } | Output::Busy(_) | Output::Label(_) | Output::Mark(_) | Output::Halt(_) => {}
                 }
             }
         }

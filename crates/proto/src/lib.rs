@@ -7,6 +7,7 @@
 //! - [`Actor`], [`Input`], [`Context`], [`Out`]: one participant.
 //! - [`Protocol`]: all participants of a specimen: how servers and clients come up, and what it [`Survives`].
 //! - [`bugs!`], [`Bug`]: its registry of planted bugs.
+//! - [`marks!`]: its registry of rare paths.
 //! - [`Oracle`]: an invariant over the servers, checked after every step in the simulated world.
 //! - [`consensus`]: the oracles that every protocol which decides is held to.
 //! - [`StateMachine`], [`Service`], [`kv`]: what consensus protocols replicate.
@@ -21,6 +22,7 @@ pub mod client;
 pub mod codec;
 pub mod consensus;
 pub mod kv;
+mod marks;
 mod out;
 mod protocol;
 mod state_machine;

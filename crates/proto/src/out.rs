@@ -88,6 +88,8 @@ pub enum Output<M> {
     Busy(Duration),
     /// A line for the story of the run: `became leader at term 3`.
     Label(Cow<'static, str>),
+    /// The actor takes a rare path: its number in the protocol's registry of marks.
+    Mark(u8),
     /// The actor cannot go on (its disk failed, its state is corrupt). The runtime stops the node and says why.
     Halt(String),
 }
@@ -179,6 +181,11 @@ impl<M> Out<M> {
         self.outputs.push(Output::Label(text.into()));
     }
 
+    /// Says that the actor takes a rare path ([`marks!`](crate::marks)).
+    pub fn mark(&mut self, mark: impl Into<u8>) {
+        self.outputs.push(Output::Mark(mark.into()));
+    }
+
     /// Stops the node and says why.
     pub fn halt(&mut self, reason: impl Into<String>) {
         self.outputs.push(Output::Halt(reason.into()));
@@ -211,6 +218,7 @@ impl<M> Out<M> {
             Output::CancelTimer(timer) => Output::CancelTimer(timer),
             Output::Busy(span) => Output::Busy(span),
             Output::Label(text) => Output::Label(text),
+            Output::Mark(mark) => Output::Mark(mark),
             Output::Halt(reason) => Output::Halt(reason),
         }));
     }

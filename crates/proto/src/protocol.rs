@@ -28,6 +28,11 @@ pub trait Protocol: Send + Sync + 'static {
         Survives::default()
     }
 
+    /// The names of the rare paths that its actors speak of ([`marks!`](crate::marks)).
+    fn marks(&self) -> &'static [&'static str] {
+        &[]
+    }
+
     /// The invariants to hold the servers to, fresh for one world.
     fn oracles(&self) -> Vec<Box<dyn Oracle<Self::Server>>> {
         Vec::new()

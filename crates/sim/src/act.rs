@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use base::{NodeId, Time};
 use fault::LinkRule;
-use proto::TimerId;
+use proto::{Target, TimerId};
 use serde::{Deserialize, Serialize};
 
 use crate::core::Clock;
@@ -69,6 +69,10 @@ pub enum Act {
     Wipe(u16),
     /// A new machine with an empty disk takes the place and address of a server and boots.
     Replace(u16),
+    /// A driven client that has nothing under way asks this server for its next operation.
+    Ask(u16),
+    /// An operator who has nothing under way asks this server for the next action.
+    Administer(u16),
 }
 
 impl Act {
@@ -81,6 +85,7 @@ impl Act {
                 Some(node)
             }
             Act::CrashBetween(node, _) | Act::Hold(node, _) | Act::Release(node) | Act::Late(node, ..) => Some(node),
+            Act::Ask(node) | Act::Administer(node) => Some(node),
             Act::Cut(_) | Act::Delay(..) | Act::Lose(..) | Act::Mend(_) | Act::Replay(_) => None,
         }
     }
@@ -96,6 +101,7 @@ impl Act {
                 false
             }
             Act::Cut(_) | Act::Delay(..) | Act::Lose(..) | Act::Mend(_) | Act::Replay(_) => false,
+            Act::Ask(_) | Act::Administer(_) => false,
         }
     }
 
@@ -153,6 +159,8 @@ impl World {
                 self.wipe(NodeId(node));
             }
             Act::Replace(node) => self.replace(NodeId(node)),
+            Act::Ask(node) => self.ask(node, false),
+            Act::Administer(node) => self.ask(node, true),
         }
     }
 
@@ -162,6 +170,21 @@ impl World {
         let usual = std::mem::replace(&mut self.core.options.disk.unsynced, Unsynced::Lost);
         self.crash(node);
         self.core.options.disk.unsynced = usual;
+    }
+
+    /// Somebody who has nothing under way asks this server, and nobody else first.
+    fn ask(&mut self, node: u16, operator: bool) {
+        let Some(client) = self.core.operations.idle(operator) else { return };
+        if operator {
+            let action = self.core.operations.next_action(client);
+            action.map(|(action, _)| self.administer(client, action, Target::Node(NodeId(node))));
+        } else if let Some((request, target)) = self.core.operations.next_request() {
+            let target = match target {
+                Target::Only(_) => Target::Only(NodeId(node)),
+                Target::Leader | Target::Node(_) => Target::Node(NodeId(node)),
+            };
+            self.invoke(client, request, target);
+        }
     }
 
     fn hold(&mut self, from: Who, kind: String) {
@@ -187,6 +210,9 @@ impl World {
     }
 
     fn rule(&mut self, links: &[(u16, u16)], rule: LinkRule) {
+        if links.is_empty() {
+            return;
+        }
         for &(from, to) in links {
             self.core.links.set(Who(from), Who(to), (!rule.is_clear()).then_some(rule));
         }
@@ -261,6 +287,11 @@ impl World {
 
 /// The atlas of faults: what may still befall, given what did.
 impl World {
+    /// So much drift, or the most that the protocol must bear.
+    pub(crate) fn bearable_drift(&self, ppm: i32) -> i32 {
+        ppm.min(i32::try_from(self.cast.survives().drift_ppm).unwrap_or(i32::MAX))
+    }
+
     /// Whether an act keeps the faults within what the protocol promises to survive. Counts every server that ever lost something durable,
     /// also one that has caught up since: nobody can see that from outside.
     pub fn permits(&self, act: &Act) -> bool {

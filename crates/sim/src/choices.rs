@@ -85,6 +85,7 @@ impl Recording {
 }
 
 /// The source of decisions: draws from the seed, or repeats a recording and draws where it ends.
+#[derive(Clone)]
 pub(crate) struct Choices {
     seed: Seed,
     tapes: Vec<Tape>,
@@ -93,6 +94,7 @@ pub(crate) struct Choices {
 }
 
 /// One stream, in one line of the cache.
+#[derive(Clone)]
 #[repr(align(64))]
 struct Tape {
     rng: Rng,
@@ -102,6 +104,7 @@ struct Tape {
     replay: Option<Box<Replay>>,
 }
 
+#[derive(Clone)]
 struct Replay(Vec<u32>);
 
 impl Choices {

@@ -115,7 +115,7 @@ pub struct Clocks {
 }
 
 /// A server or client, as the world sees it. What every message and timer asks for comes first, in one line of the cache.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 #[repr(C, align(64))]
 pub(crate) struct Person {
     pub(crate) up: bool,
@@ -192,6 +192,7 @@ pub(crate) enum Posted {
     Dropped(&'static str),
 }
 
+#[derive(Clone)]
 pub(crate) struct Core {
     pub(crate) now: Time,
     pub(crate) servers: usize,
@@ -310,6 +311,7 @@ impl Core {
         self.messages += 1;
         if self.storm.has_triggers() {
             self.links.note_kind(from, kind);
+            self.says(from, to, kind);
         }
         let leaves = self.now.max(self.people[from.index()].busy_until);
         match self.links.fate(&self.options.network, &mut self.choices, from, to, kind, leaves) {

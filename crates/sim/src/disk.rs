@@ -46,7 +46,7 @@ pub enum Unsynced {
 }
 
 /// What a disk holds.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Platter {
     first_index: u64,
     log: VecDeque<Bytes>,
@@ -60,7 +60,7 @@ pub(crate) struct Platter {
 }
 
 /// What is wrong with a disk.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 struct Health {
     /// So many times slower; 0 is usual.
     slower: u32,

@@ -21,8 +21,8 @@ mod swarm;
 
 pub use case::{Case, Faults, Fork, Scope};
 pub use diagram::diagram;
-pub use guide::Guide;
-pub use run::{Finding, Run, Specimen};
+pub use guide::{Done, Guide, Job};
+pub use run::{Figures, Finding, Run, Specimen};
 pub use shrink::{Shrunk, shrink};
 pub use steps::{Steps, Told};
 pub use swarm::Level;

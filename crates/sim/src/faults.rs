@@ -11,7 +11,7 @@ use crate::core::{Core, Violation};
 use crate::event::{Event, Who};
 use crate::network::between;
 use crate::trace::Transcript;
-use crate::trigger::{Blow, Moment, Trigger};
+use crate::trigger::{Blow, Moment, Trigger, Usurped};
 use crate::world::World;
 
 /// Mean time between faults of a kind, and how long one lasts (from, to). A mean of zero means never.
@@ -162,13 +162,13 @@ const FAST: i32 = 2_000_000;
 const FAR: u64 = 10_000_000_000;
 
 /// The faults that are in force, and those to come.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Storm {
     mix: Option<FaultMix>,
     /// Counts storms: what an earlier one queued is void.
     round: u32,
     /// What undoes each fault so far.
-    reliefs: Vec<Act>,
+    pub(crate) reliefs: Vec<Act>,
     /// What was done so far, and when.
     pub(crate) done: Vec<(Time, Act)>,
     /// What a scripted storm does.
@@ -177,6 +177,8 @@ pub(crate) struct Storm {
     pub(crate) holds: Vec<(Who, String)>,
     /// Those that were.
     pub(crate) held: Vec<Event>,
+    /// The server that hears of the past ([`Blow::Usurp`]), if one does.
+    pub(crate) usurped: Usurped,
 }
 
 impl Storm {
@@ -292,6 +294,7 @@ impl World {
         let storm = &mut self.core.storm;
         (storm.mix, storm.round) = (None, storm.round + 1);
         storm.reliefs.clear();
+        storm.usurped = Usurped::default();
         storm.script.clear();
         self.heal();
         for node in NodeId::all(self.core.servers) {
@@ -303,6 +306,15 @@ impl World {
             self.resume(node);
             self.perform(Act::Restart(node.0));
         }
+    }
+
+    /// Lets other faults strike from now on. Those in force end when they would have.
+    pub(crate) fn change_storm(&mut self, mut mix: FaultMix) {
+        mix.set_trigger_after_write(self.core.options.disk.sync.1);
+        let Some(before) = self.core.storm.mix.replace(mix) else { return };
+        // Kinds that struck before have an event under way, which finds the new rate.
+        let new = |kind: &u8| before.of(KINDS[usize::from(*kind)]).0.is_zero();
+        (0..KINDS.len() as u8).filter(new).for_each(|kind| self.schedule_strike(kind));
     }
 
     fn schedule_strike(&mut self, kind: u8) {
@@ -360,11 +372,12 @@ impl World {
         }
         let node = self.victim();
         let NodeId(n) = node;
+        let fast = self.bearable_drift(FAST);
         let mut draw = |least: u64, most: u64| between(&mut self.core.choices, Stream::FAULTS, least, most);
         match kind {
             Kind::Crash => self.may_crash(node).then_some((Act::Crash(n), Some(Act::Restart(n)))),
             Kind::Pause => self.is_up(node).then_some((Act::Pause(n), Some(Act::Resume(n)))),
-            Kind::Drift => Some((Act::Drift(n, FAST), Some(Act::Drift(n, 0)))),
+            Kind::Drift => Some((Act::Drift(n, fast), Some(Act::Drift(n, 0)))),
             Kind::Jump => Some((Act::Jump(n, draw(0, 2 * FAR) as i64 - FAR as i64), None)),
             Kind::SlowLink => {
                 let delay = Duration::from_millis(draw(5, 500));
@@ -399,9 +412,14 @@ impl World {
         directions(out, shape)
     }
 
-    /// One node alone, a random split, or one direction of either.
+    /// One node alone, a random split, or one direction of either; or a single link.
     fn choose_cut(&mut self) -> Option<Strike> {
-        let (shape, victim) = (self.core.choices.choose(Stream::FAULTS, 4), self.victim());
+        let (shape, victim) = (self.core.choices.choose(Stream::FAULTS, 5), self.victim());
+        if shape == 4 {
+            let other = self.other_than(victim);
+            let cut = vec![(victim.0, other.0), (other.0, victim.0)];
+            return Some((Act::Cut(cut.clone()), Some(Act::Mend(cut))));
+        }
         let all: Vec<NodeId> = NodeId::all(self.core.servers).collect();
         let (inside, outside): (Vec<NodeId>, Vec<NodeId>) = match shape {
             1 => all.into_iter().partition(|_| self.core.choices.choose(Stream::FAULTS, 2) == 1),
@@ -410,6 +428,13 @@ impl World {
         let out: Pairs = inside.iter().flat_map(|a| outside.iter().map(move |b| (a.0, b.0))).collect();
         let cut = directions(out, shape.saturating_sub(1));
         (!cut.is_empty()).then(|| (Act::Cut(cut.clone()), Some(Act::Mend(cut))))
+    }
+
+    /// Another server; itself if there is none.
+    pub(crate) fn other_than(&mut self, node: NodeId) -> NodeId {
+        let others = self.core.servers as u32 - 1;
+        let step = 1 + self.core.choices.choose(Stream::FAULTS, others);
+        NodeId((u32::from(node.0) + step.min(others)) as u16 % self.core.servers as u16)
     }
 
     fn victim(&mut self) -> NodeId {

@@ -88,7 +88,7 @@ pub(crate) enum Fate {
 }
 
 /// The state of all links: rules in force, and what order needs.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Links {
     /// How many of the participants are servers; they come first.
     servers: usize,

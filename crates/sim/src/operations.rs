@@ -1,6 +1,7 @@
 //! The operations of a run: who asked what, when, and what came of it; and who asks next.
 
 use std::collections::VecDeque;
+use std::rc::Rc;
 use std::time::Duration;
 
 use base::{NodeId, ProcessId, Time};
@@ -8,9 +9,10 @@ use history::{Action, AdminOperation, Completion, ErrorKind, NIL, Operation, Out
 use proto::{Target, Token};
 
 /// Where driven clients get their next operation from: a function of its index. `None` ends the load.
-pub(crate) type Source = Box<dyn FnMut(u64) -> Option<(Request, Target)>>;
+pub(crate) type Source = Rc<dyn Fn(u64) -> Option<(Request, Target)>>;
 
 /// A client that asks for what operators ask for.
+#[derive(Clone)]
 struct Operator {
     client: u32,
     think: (Duration, Duration),
@@ -18,7 +20,7 @@ struct Operator {
     actions: Vec<(Action, Target)>,
 }
 
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub(crate) struct Operations {
     all: Vec<Entry>,
     clients: Vec<Client>,
@@ -32,6 +34,7 @@ pub(crate) struct Operations {
     operators: Vec<Operator>,
 }
 
+#[derive(Clone)]
 struct Entry {
     operation: Operation,
     target: Target,
@@ -41,6 +44,7 @@ struct Entry {
     open: bool,
 }
 
+#[derive(Clone)]
 struct Client {
     process: ProcessId,
     driven: bool,
@@ -190,6 +194,15 @@ impl Operations {
         self.operators.iter().any(|operator| operator.client == client)
     }
 
+    /// A driven client, or an operator, that has nothing under way.
+    pub(crate) fn idle(&self, operator: bool) -> Option<u32> {
+        let fits = |client: &u32| {
+            let state = &self.clients[*client as usize];
+            state.open.is_none() && if operator { self.is_operator(*client) } else { state.driven }
+        };
+        (0..self.clients.len() as u32).find(fits)
+    }
+
     /// No driven client asks anything more.
     pub(crate) fn stop(&mut self) {
         self.source = None;
@@ -206,7 +219,7 @@ impl Operations {
 
     /// The next operation of the load.
     pub(crate) fn next_request(&mut self) -> Option<(Request, Target)> {
-        let next = self.source.as_mut()?(self.asked);
+        let next = self.source.as_ref()?(self.asked);
         self.asked += 1;
         next
     }

@@ -37,6 +37,7 @@ struct Entry {
 
 /// Invariant: `now` holds everything up to the page `today`. Everything else is later; a wheel holds what is in none below it and within
 /// 128 of its stretches from the one of `today` on; `far` what is in none.
+#[derive(Clone)]
 pub(crate) struct Queue {
     today: u64,
     /// The next event is the last one.
@@ -51,6 +52,7 @@ pub(crate) struct Queue {
     dawned: bool,
 }
 
+#[derive(Clone)]
 struct Wheel {
     slots: [Vec<Entry>; 1 << SLOTS],
     /// A bit a slot: whether there is something in it.

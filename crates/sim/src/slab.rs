@@ -3,7 +3,7 @@
 use crate::event::FEW;
 
 /// A list with holes. A slot number stays valid until its value is removed.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Slab<T> {
     slots: Vec<Option<T>>,
     free: Vec<u32>,

@@ -11,7 +11,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use base::{NodeId, Time};
-use history::{Function, Request};
+use history::{Action, Function, Request};
 use proto::{Target, TimerId};
 use serde::{Deserialize, Serialize};
 
@@ -38,6 +38,8 @@ pub enum Step {
     Lost(u16, u16, bool),
     /// A client is asked for an operation.
     Invoke(u32, Ask),
+    /// A client is asked for what an operator asks for, in words; and whom it is to ask.
+    Administer(u32, String, Aim),
     /// The time of a client's operation is over.
     GiveUp(u32),
     /// Something befalls a server; with what the disk and the server's random stream were dealt.
@@ -69,23 +71,40 @@ pub struct Ask {
     aim: Aim,
 }
 
+/// Whom a client asks: [`Target`] as plain data.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-enum Aim {
+pub enum Aim {
+    /// Whoever leads.
     Leader,
+    /// This server first.
     Node(u16),
+    /// Nobody but this server.
     Only(u16),
+}
+
+impl Aim {
+    fn at(target: Target) -> Aim {
+        match target {
+            Target::Leader => Aim::Leader,
+            Target::Node(node) => Aim::Node(node.0),
+            Target::Only(node) => Aim::Only(node.0),
+        }
+    }
+
+    fn target(self) -> Target {
+        match self {
+            Aim::Leader => Target::Leader,
+            Aim::Node(node) => Target::Node(NodeId(node)),
+            Aim::Only(node) => Target::Only(NodeId(node)),
+        }
+    }
 }
 
 impl Ask {
     fn new(request: &Request, target: Target) -> Ask {
         let Request { function, key, argument, expected, size } = *request;
-        let aim = match target {
-            Target::Leader => Aim::Leader,
-            Target::Node(node) => Aim::Node(node.0),
-            Target::Only(node) => Aim::Only(node.0),
-        };
-        Ask { function: function as u8, key, argument, expected, size, aim }
+        Ask { function: function as u8, key, argument, expected, size, aim: Aim::at(target) }
     }
 
     /// Asks this server first.
@@ -96,12 +115,7 @@ impl Ask {
     fn parts(&self) -> Option<(Request, Target)> {
         let Ask { key, argument, expected, size, .. } = *self;
         let function = Function::from_code(self.function)?;
-        let target = match self.aim {
-            Aim::Leader => Target::Leader,
-            Aim::Node(node) => Target::Node(NodeId(node)),
-            Aim::Only(node) => Target::Only(NodeId(node)),
-        };
-        Some((Request { function, key, argument, expected, size }, target))
+        Some((Request { function, key, argument, expected, size }, self.aim.target()))
     }
 }
 
@@ -116,7 +130,7 @@ pub fn sender_of(message: u64) -> u32 {
 }
 
 /// The steps so far, if they are written down.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub(crate) struct Log {
     pub(crate) stages: Option<Vec<Stage>>,
     /// Whether this world plays such a list: then nothing happens that is not in it.
@@ -158,6 +172,12 @@ impl World {
     pub(crate) fn note_invocation(&mut self, client: u32, request: &Request, target: Target) {
         self.log.more = false;
         self.note(|_| Step::Invoke(client, Ask::new(request, target)));
+    }
+
+    /// An action that a client is about to be asked for.
+    pub(crate) fn note_action(&mut self, client: u32, action: Action, target: Target) {
+        self.log.more = false;
+        self.note(|_| Step::Administer(client, action.to_string(), Aim::at(target)));
     }
 
     /// Does something to a server, and writes it down as a step if its actor can notice.
@@ -246,6 +266,10 @@ impl Puppet {
             Step::Invoke(client, ask) => match ask.parts() {
                 Some((request, target)) => world.invoke(*client, request, target).is_some(),
                 None => false,
+            },
+            Step::Administer(client, action, aim) => match action.parse::<Action>() {
+                Ok(action) => world.administer(*client, action, aim.target()).is_some(),
+                Err(_) => false,
             },
             Step::GiveUp(client) => self.give_up(*client),
             Step::Act(act, disk, boot) => self.act(act, disk, boot),

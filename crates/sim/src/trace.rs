@@ -5,17 +5,19 @@ use std::fmt;
 use base::{Fingerprint, Time};
 
 /// The record of a run.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Trace {
     hash: Fingerprint,
     pub(crate) events: u64,
     level: Transcript,
     lines: Vec<Line>,
     covered: Option<Box<Covered>>,
+    /// Rare paths that were taken, a bit each.
+    marks: u64,
 }
 
 /// Which of 2^16 edges were seen, each once.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct Covered {
     bits: [u64; 1024],
     /// With the time of the first time (ns).
@@ -55,7 +57,7 @@ impl fmt::Display for Line {
 impl Trace {
     pub(crate) fn new(level: Transcript, coverage: bool) -> Self {
         let covered = coverage.then(|| Box::new(Covered { bits: [0; 1024], edges: Vec::new() }));
-        Trace { hash: Fingerprint::new(), events: 0, level, lines: Vec::new(), covered }
+        Trace { hash: Fingerprint::new(), events: 0, level, lines: Vec::new(), covered, marks: 0 }
     }
 
     #[inline]
@@ -83,6 +85,20 @@ impl Trace {
             *word |= bit;
             covered.edges.push((edge, at.0));
         }
+    }
+
+    /// An actor took a rare path: that is an edge, too.
+    pub(crate) fn mark(&mut self, mark: u8, at: Time) {
+        let bit = 1 << (mark & 63);
+        if self.marks & bit == 0 {
+            self.marks |= bit;
+            self.covers(base::mix(u64::from(mark), 0x3a4b), at);
+        }
+    }
+
+    /// The rare paths that were taken, a bit each.
+    pub(crate) fn marks(&self) -> u64 {
+        self.marks
     }
 
     /// The edges that were gone over, in order of the first time.

@@ -7,6 +7,7 @@
 //!
 //! What a trigger does is an [`Act`] at an instant like any other, so a script of acts repeats it without the trigger.
 
+use std::ops::Range;
 use std::time::Duration;
 
 use base::{NodeId, Time, mix};
@@ -15,7 +16,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::act::{Act, Pairs};
 use crate::choices::Stream;
-use crate::core::Core;
+use crate::core::{Core, Person};
 use crate::event::Who;
 use crate::network::between;
 use crate::world::World;
@@ -55,8 +56,12 @@ pub enum Moment {
     Alone,
     /// A timer of it is about to fire.
     Timer,
-    /// It took any input.
+    /// It took any input; what counts is what that did to it.
     Step,
+    /// It took any input; what counts is the kind of input.
+    Heard,
+    /// It sends a message to another server; what counts is the kind of message.
+    Said,
 }
 
 /// What befalls a server.
@@ -71,14 +76,29 @@ pub enum Blow {
     Pause,
     /// It is cut off, in both directions or one.
     Isolate,
+    /// It and one other server are cut off from each other, and from nobody else.
+    Part,
     /// It is cut off in what it says, while what is said to it takes long.
     Deafen,
     /// The clocks of all others run fast.
     Outrun,
+    /// What is said to it comes later and later; when it has got used to that, what it says is lost, and the clocks of all others run fast:
+    /// it goes on hearing of the past, while the others go on without it.
+    Usurp,
+    /// Another server crashes.
+    CrashOther,
+    /// All servers crash, as when the power of a building fails.
+    CrashAll,
     /// Its timer fires late, in the same instant as another server's.
     Tie,
     /// An old message comes to it again.
     Replay,
+    /// Many old messages come to it again.
+    Echo,
+    /// Whoever has nothing under way asks it for something, now.
+    Ask,
+    /// An operator who has nothing under way asks it for something, now.
+    Administer,
     /// What it says is held back, of one kind of messages.
     Hold,
     /// Whatever is held back comes.
@@ -87,6 +107,22 @@ pub enum Blow {
 
 /// How much faster the clocks of the others run, in millionths.
 const FAST: i32 = 2_000_000;
+
+/// How many old messages come at once.
+const ECHO: u32 = 8;
+
+/// A server that hears of the past: what was planned for it.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Usurped {
+    /// Which of the storm's reliefs.
+    plan: Range<usize>,
+    /// The links on which it hears.
+    delayed: Pairs,
+    /// When what it says begins to be lost.
+    cut: Time,
+    /// When it is all over.
+    over: Time,
+}
 
 /// What a server showed after its last step, to see what changes.
 #[derive(Clone, Debug, Default)]
@@ -122,23 +158,24 @@ impl Core {
         if self.options.coverage {
             self.trace.covers(edge, self.now);
         }
+        let turned = before != seen.features;
+        // An epoch is promised to somebody, so it changes with a write.
+        if turned || seen.writes > 0 {
+            self.look_for_epoch(who, &observe());
+        }
         if !self.storm.has_triggers() {
             return;
         }
         self.moment(who, Moment::Step, edge);
+        self.moment(who, Moment::Heard, u64::from(seen.input));
         if seen.writes > 0 {
             self.moment(who, Moment::Wrote, u64::from(seen.input));
         }
         if seen.writes > 1 {
             self.moment(who, Moment::WroteMore, u64::from(seen.input));
         }
-        let turned = before != seen.features;
         if turned {
             self.moment(who, Moment::Turned, mix(before, seen.features));
-        }
-        // An epoch is promised to somebody, so it changes with a write.
-        if turned || seen.writes > 0 {
-            self.look_for_epoch(who, &observe());
         }
     }
 
@@ -147,12 +184,36 @@ impl Core {
         let role = std::mem::replace(&mut looks.role, now.role);
         let epoch = std::mem::replace(&mut looks.epoch, now.epoch);
         if role != now.role || epoch != now.epoch {
+            if self.options.coverage {
+                let shape = self.shape();
+                self.trace.covers(shape, self.now);
+            }
             self.moment(who, Moment::Epoch, mix(word(role), word(now.role)));
         }
         if role != now.role
             && self.people[..self.servers].iter().filter(|other| other.looks.role == now.role).count() == 1
         {
             self.moment(who, Moment::Alone, 0);
+        }
+    }
+
+    /// A number for who has which role, in the latest epoch or an earlier one, whichever servers they are.
+    fn shape(&self) -> u64 {
+        let servers = &self.people[..self.servers];
+        let latest = servers.iter().map(|server| server.looks.epoch).max().unwrap_or(0);
+        let of_one = |server: &Person| {
+            let age = latest - server.looks.epoch;
+            mix(word(server.looks.role), age.min(2) << 1 | u64::from(server.up))
+        };
+        servers.iter().fold(self.servers as u64, |sum, server| sum.wrapping_add(of_one(server)))
+    }
+
+    /// A server sends a message to another.
+    #[inline]
+    pub(crate) fn says(&mut self, from: Who, to: Who, kind: &'static str) {
+        let listens = self.storm.triggers().iter().any(|trigger| trigger.when == Moment::Said);
+        if listens && from.index().max(to.index()) < self.servers {
+            self.moment(from, Moment::Said, word(kind));
         }
     }
 
@@ -212,12 +273,50 @@ impl World {
         if !self.is_up(NodeId(who.0)) {
             return;
         }
+        if what == Blow::Usurp {
+            return self.usurp(who.0, lasts);
+        }
         for (act, relief) in self.blow(who, what) {
             if self.permits(&act) {
                 self.act(act);
                 relief.into_iter().for_each(|relief| self.relieve(relief, lasts));
             }
         }
+    }
+
+    /// In small steps: a gap would tell it that something is wrong. One at a time, since it takes calm all around; but who seemed to be alone in
+    /// its role, and was not for long, is let go for another.
+    fn usurp(&mut self, node: u16, (least, most): (Duration, Duration)) {
+        let (now, begun) = (self.core.now, self.core.storm.usurped.clone());
+        if now >= begun.cut && now < begun.over {
+            return;
+        }
+        if now < begun.cut {
+            begun.plan.for_each(|place| self.core.storm.reliefs[place] = Act::Mend(Vec::new()));
+            self.act(Act::Mend(begun.delayed));
+        }
+        let first = self.core.storm.reliefs.len();
+        let step = Duration::from_millis(20 << self.core.choices.choose(Stream::FAULTS, 3));
+        let steps = 1 + self.core.choices.choose(Stream::FAULTS, 6);
+        let others = NodeId::all(self.core.servers).map(|other| other.0).filter(|other| *other != node);
+        let (to, from): (Pairs, Pairs) = others.map(|other| ((node, other), (other, node))).unzip();
+        for late in 1..=steps {
+            let after = step * (late - 1);
+            self.relieve(Act::Delay(from.clone(), step * late, Duration::ZERO), (after, after));
+        }
+        let used_to_it = step * (steps + 1);
+        self.relieve(Act::Cut(to.clone()), (used_to_it, used_to_it));
+        // It lasts until all that was under way has come.
+        let ends = used_to_it + step * steps;
+        self.act(Act::Drift(node, 0));
+        for (act, relief) in self.outrun(node) {
+            self.relieve(act, (used_to_it, used_to_it));
+            relief.into_iter().for_each(|relief| self.relieve(relief, (ends + least, ends + most)));
+        }
+        self.relieve(Act::Mend(from.clone()), (ends + least, ends + most));
+        self.relieve(Act::Mend(to), (ends + least, ends + most));
+        let plan = first..self.core.storm.reliefs.len();
+        self.core.storm.usurped = Usurped { plan, delayed: from, cut: now + used_to_it, over: now + ends + most };
     }
 
     /// What a blow comes to: acts, and what ends each.
@@ -236,15 +335,35 @@ impl World {
                 let links = self.links_of_one(NodeId(node));
                 vec![(Act::Cut(links.clone()), Some(Act::Mend(links)))]
             }
-            Blow::Deafen => self.deafen(node),
-            Blow::Outrun => {
-                let others = NodeId::all(self.core.servers).filter(|other| other.0 != node);
-                others.map(|other| (Act::Drift(other.0, FAST), Some(Act::Drift(other.0, 0)))).collect()
+            Blow::Part => {
+                let other = self.other_than(NodeId(node));
+                let links = vec![(node, other.0), (other.0, node)];
+                vec![(Act::Cut(links.clone()), Some(Act::Mend(links)))]
             }
+            Blow::Deafen => self.deafen(node),
+            Blow::Outrun => self.outrun(node),
+            Blow::Usurp => Vec::new(), // takes its time
+            Blow::CrashOther => {
+                let others = NodeId::all(self.core.servers).filter(|other| other.0 != node && self.may_crash(*other));
+                let others: Vec<NodeId> = others.collect();
+                let which = self.core.choices.choose(Stream::FAULTS, others.len() as u32) as usize;
+                others.get(which).map(|other| (Act::Crash(other.0), Some(Act::Restart(other.0)))).into_iter().collect()
+            }
+            Blow::CrashAll => {
+                let crash = |node: NodeId| (Act::Crash(node.0), Some(Act::Restart(node.0)));
+                NodeId::all(self.core.servers).filter(|node| self.is_up(*node)).map(crash).collect()
+            }
+            Blow::Ask => vec![(Act::Ask(node), None)],
+            Blow::Administer => vec![(Act::Administer(node), None)],
             Blow::Tie => Vec::new(), // strikes before the timer fires, not after
             Blow::Replay => {
                 let which = self.core.choices.choose(Stream::FAULTS, 1 << 16);
                 vec![(Act::Replay(self.core.links.remembered_for(who, which)), None)]
+            }
+            Blow::Echo => {
+                let first = self.core.choices.choose(Stream::FAULTS, 1 << 16);
+                let which = |place| self.core.links.remembered_for(who, first + ECHO * place);
+                (0..ECHO).map(which).map(|which| (Act::Replay(which), None)).collect()
             }
             Blow::Hold => {
                 let kinds = self.core.links.kinds().len() as u32;
@@ -256,15 +375,19 @@ impl World {
         }
     }
 
-    /// What it says goes nowhere, what is said to it comes late: it goes on believing what was true.
+    /// The clocks of all others run fast, as far as the protocol must bear.
+    fn outrun(&self, node: u16) -> Vec<(Act, Option<Act>)> {
+        let fast = self.bearable_drift(FAST);
+        let others = NodeId::all(self.core.servers).filter(|other| other.0 != node);
+        others.map(|other| (Act::Drift(other.0, fast), Some(Act::Drift(other.0, 0)))).collect()
+    }
+
+    /// What it says goes nowhere, what is said to it comes late, some of it later than the rest: it goes on believing what was true.
     fn deafen(&mut self, node: u16) -> Vec<(Act, Option<Act>)> {
-        let late = Duration::from_millis(50 << self.core.choices.choose(Stream::FAULTS, 5));
+        let late = Duration::from_millis(25 << self.core.choices.choose(Stream::FAULTS, 5));
         let others = NodeId::all(self.core.servers).map(|other| other.0).filter(|other| *other != node);
         let (to, from): (Pairs, Pairs) = others.map(|other| ((node, other), (other, node))).unzip();
-        vec![
-            (Act::Delay(from.clone(), late, late / 4), Some(Act::Mend(from))),
-            (Act::Cut(to.clone()), Some(Act::Mend(to))),
-        ]
+        vec![(Act::Delay(from.clone(), late, late), Some(Act::Mend(from))), (Act::Cut(to.clone()), Some(Act::Mend(to)))]
     }
 }
 

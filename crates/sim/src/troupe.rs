@@ -3,6 +3,7 @@
 //! It is the only generic code of the crate, one `step` per protocol; everything else sees it as a [`Cast`].
 
 use std::any::Any;
+use std::sync::Arc;
 
 use base::{Bytes, Fingerprint, NodeId, Rng};
 use proto::{
@@ -43,7 +44,7 @@ impl Cue {
 }
 
 /// Numbers for the kinds of messages. A kind is a word of the program: its place in memory finds the number that its letters make.
-#[derive(Default)]
+#[derive(Clone, Default)]
 struct Kinds(Vec<(&'static str, u32)>);
 
 impl Kinds {
@@ -88,6 +89,8 @@ pub(crate) trait Cast {
     fn kind(&self, mail: u32) -> &'static str;
     /// A message in words.
     fn describe(&self, mail: u32, full: bool) -> String;
+    /// A copy of everything; `None` if somebody cannot be copied.
+    fn copy_all(&self) -> Option<Box<dyn Cast>>;
     /// What an operator would see of a server.
     fn observe(&self, node: NodeId) -> Option<Observation>;
     /// Looks at the messages that will be handed over next, and at whom they go to.
@@ -101,7 +104,7 @@ pub(crate) trait Cast {
 }
 
 pub(crate) struct Troupe<P: Protocol> {
-    protocol: P,
+    protocol: Arc<P>,
     servers: Vec<Seat<P::Server>>,
     clients: Vec<Seat<P::Client>>,
     /// Where all of them put their answers, in turns.
@@ -139,6 +142,14 @@ impl<A: Actor> Seat<A> {
         }
         self.written = ctx.out.barrier();
     }
+
+    fn copy(&self) -> Option<Self> {
+        let actor = match &self.actor {
+            Some(actor) => Some(actor.fork()?),
+            None => None,
+        };
+        Some(Seat { actor, written: self.written, rng: self.rng.clone() })
+    }
 }
 
 impl<P: Protocol> Troupe<P> {
@@ -146,7 +157,7 @@ impl<P: Protocol> Troupe<P> {
         let oracles = protocol.oracles();
         let servers = (0..servers).map(|_| Seat::empty()).collect();
         Troupe {
-            protocol,
+            protocol: Arc::new(protocol),
             servers,
             clients: Vec::new(),
             out: Out::new(),
@@ -287,6 +298,19 @@ impl<P: Protocol> Cast for Troupe<P> {
         self.mail.get(mail).map(|message| describe(message, full)).unwrap_or_default()
     }
 
+    fn copy_all(&self) -> Option<Box<dyn Cast>> {
+        let troupe: Troupe<P> = Troupe {
+            protocol: Arc::clone(&self.protocol),
+            servers: self.servers.iter().map(Seat::copy).collect::<Option<_>>()?,
+            clients: self.clients.iter().map(Seat::copy).collect::<Option<_>>()?,
+            out: Out::new(),
+            mail: self.mail.clone(),
+            kinds: self.kinds.clone(),
+            oracles: self.oracles.iter().map(|oracle| oracle.fork()).collect::<Option<_>>()?,
+        };
+        Some(Box::new(troupe))
+    }
+
     fn observe(&self, node: NodeId) -> Option<Observation> {
         self.server(node).map(Actor::observe)
     }
@@ -334,6 +358,7 @@ fn flush<M: Message>(out: &mut Out<M>, mail: &mut Slab<M>, core: &mut Core, who:
             Output::CancelTimer(timer) => core.cancel_timer(who, timer),
             Output::Busy(span) => core.busy(who, span),
             Output::Label(text) => tell(core, who, &text),
+            Output::Mark(mark) => core.trace.mark(mark, core.now),
             Output::Halt(reason) => core.halt(who, reason),
         }
     }

@@ -1,5 +1,6 @@
 //! The simulated world: servers and clients of one protocol, and everything around them.
 
+use std::rc::Rc;
 use std::time::Duration;
 
 use base::{NodeId, Time};
@@ -297,6 +298,7 @@ impl World {
         }
         let deadline = self.core.now + self.core.options.operation_timeout * PATIENCE_OF_OPERATORS;
         self.core.queue.push(deadline, Event::Deadline { operation: token.0 });
+        self.note_action(client, action, target);
         self.cast.step(&mut self.core, who, Cue::Invoke(token), false);
         Some(token)
     }
@@ -339,10 +341,10 @@ impl World {
         &mut self,
         clients: usize,
         think: (Duration, Duration),
-        source: impl FnMut(u64) -> Option<(Request, Target)> + 'static,
+        source: impl Fn(u64) -> Option<(Request, Target)> + 'static,
     ) {
         let clients: Vec<u32> = (0..clients).map(|_| self.add_client()).collect();
-        self.core.operations.drive(&clients, think, Box::new(source));
+        self.core.operations.drive(&clients, think, Rc::new(source));
         clients.iter().for_each(|&client| self.core.queue.push(self.core.now, Event::Think { client }));
     }
 
@@ -384,6 +386,11 @@ impl World {
         self.core.trace.edges()
     }
 
+    /// Which rare paths actors took: a bit for each of the protocol's marks ([`proto::Protocol::marks`]).
+    pub fn marks(&self) -> u64 {
+        self.core.trace.marks()
+    }
+
     /// How many events happened: inputs handed to actors, and things that befell the world.
     pub fn events(&self) -> u64 {
         self.core.trace.events
@@ -412,6 +419,12 @@ impl World {
     /// Draws anew from here on: another future of the same past.
     pub fn fork(&mut self, salt: u64) {
         self.core.choices.reseed(salt);
+    }
+
+    /// A copy of this world as it stands, which goes on as this one would. `None` if an actor or an oracle cannot be copied
+    /// ([`proto::Actor::fork`], [`proto::Oracle::fork`]).
+    pub fn copy(&self) -> Option<World> {
+        Some(World { core: self.core.clone(), cast: self.cast.copy_all()?, log: self.log.clone() })
     }
 
     /// The decisions so far. Empty streams unless the world records ([`Options::record`]) or replays.

@@ -30,6 +30,8 @@ pub struct SpecimenInfo {
     pub leader: &'static str,
     /// The bugs that can be planted.
     pub bugs: &'static [Bug],
+    /// The names of rare paths that its actors speak of.
+    pub marks: &'static [&'static str],
     /// Settings that a plan may give, beside those of every specimen.
     pub parameters: &'static [Field],
     boot: fn(&Parameters, usize) -> Result<Boot, String>,
@@ -46,6 +48,7 @@ pub const SPECIMENS: &[SpecimenInfo] = &[
         name: "raft-kv",
         leader: "leader",
         bugs: raft::BUGS,
+        marks: raft::MARKS,
         parameters: RAFT_PARAMETERS,
         boot: |parameters, nodes| Ok(boot(raft::RaftKv::parse(parameters, nodes)?)),
         client: |parameters, nodes, rng| Ok(client(raft::RaftKv::parse(parameters, nodes)?, nodes, rng)),
@@ -60,6 +63,7 @@ pub const SPECIMENS: &[SpecimenInfo] = &[
         name: "paxos-register",
         leader: "",
         bugs: paxos::BUGS,
+        marks: paxos::MARKS,
         parameters: PAXOS_PARAMETERS,
         boot: |parameters, nodes| Ok(boot(paxos::PaxosRegister::parse(parameters, nodes)?)),
         client: |parameters, nodes, rng| Ok(client(paxos::PaxosRegister::parse(parameters, nodes)?, nodes, rng)),
@@ -138,11 +142,15 @@ fn raft_knobs(rng: &mut Rng, nodes: usize) -> Parameters {
     chosen
 }
 
-/// Other members (of two or more, so that one which is down for a while is not all of a majority), other leaders, snapshots.
+/// Other members (of two or more, so that one which is down for a while is not all of a majority), other leaders, snapshots. Mostly of
+/// one kind alone: each keeps the others from what they could do.
 fn raft_actions(rng: &mut Rng, nodes: usize, most: usize) -> Vec<(Action, Target)> {
     let node = |rng: &mut Rng| NodeId(rng.below(nodes as u64) as u16);
-    let mut action = |_| match rng.below(10) {
-        0..=5 => {
+    let (first, kinds) = [(0, 10), (0, 3), (0, 6), (6, 3)][rng.below(4) as usize];
+    let mut action = |_| match first + rng.below(kinds) {
+        // One server less than all: memberships of which two differ by two servers, whose majorities need not meet.
+        0..=2 => (Action::Members(NodeSet::first(nodes).without(NodeSet::only(node(rng)))), Target::Leader),
+        3..=5 => {
             let size = rng.within(2.min(nodes as u64)..=nodes as u64) as usize;
             let mut members = NodeSet::EMPTY;
             while members.count() < size {
@@ -219,6 +227,10 @@ impl sim::explore::Specimen for SpecimenInfo {
 
     fn actions(&self, rng: &mut Rng, nodes: usize, most: usize) -> Vec<(Action, Target)> {
         (self.actions)(rng, nodes, most)
+    }
+
+    fn marks(&self) -> &'static [&'static str] {
+        self.marks
     }
 
     fn judge(&self, operations: &[Operation]) -> Option<(String, String)> {

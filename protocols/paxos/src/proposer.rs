@@ -19,6 +19,7 @@ use proto::{Address, TimerId};
 use crate::acceptor::Register;
 use crate::ballot::{Ballot, Value};
 use crate::bugs::Planted;
+use crate::marks::Mark;
 use crate::message::{Answer, Message};
 use crate::server::{Ctx, Event, Server};
 use crate::settings::Settings;
@@ -233,6 +234,7 @@ impl Server {
         if let Some(task) = &mut entry.task {
             task.job.needs = Some(open);
             task.job.looks += 1;
+            ctx.out.mark(Mark::ReadWaits);
         }
         self.pause(ctx, key);
     }
@@ -261,14 +263,20 @@ impl Server {
             return;
         }
         promises.add(from);
+        let mut several = false;
         let higher = |(at, _): &(Ballot, Value)| match accepted {
             None => true,
             Some((highest, _)) => !first && at > highest,
         };
         if told.as_ref().is_some_and(higher) {
+            several = accepted.is_some();
             *accepted = told;
         }
-        if promises.nodes.count_ones() as usize >= quorum {
+        let enough = promises.nodes.count_ones() as usize >= quorum;
+        if several {
+            ctx.out.mark(Mark::SeveralAccepted);
+        }
+        if enough {
             self.propose(ctx, key);
         }
     }
@@ -280,7 +288,10 @@ impl Server {
         let Phase::Prepare { accepted, .. } = &mut task.phase else { return };
         let told = accepted.take().map(|(_, value)| value);
         let value = match told {
-            Some(value) if !own_first || task.job.request.function == Function::Read => value,
+            Some(value) if !own_first || task.job.request.function == Function::Read => {
+                ctx.out.mark(Mark::TakenOver);
+                value
+            }
             _ => match own_value(&mut task.job, register, task.version, task.ballot) {
                 Ok(value) => value,
                 Err(answer) => return self.finish(ctx, key, answer),
@@ -297,7 +308,7 @@ impl Server {
         let Some(Key { task: Some(task), .. }) = self.keys.get_mut(&key) else { return };
         let Phase::Accept { acceptances, value } = &mut task.phase else { return };
         if (task.ballot, task.version) != (ballot, version) && !self.settings.has(Planted::AcksOfAnyInstance) {
-            return;
+            return ctx.out.mark(Mark::LateAnswer);
         }
         acceptances.add(from);
         if acceptances.count(&self.settings) < self.settings.acceptances() {
@@ -318,7 +329,8 @@ impl Server {
         match task.phase {
             Phase::Accept { .. } if blind => task.job.mine = None,
             Phase::Query { .. } | Phase::Pause => return,
-            _ => {}
+            Phase::Prepare { .. } => ctx.out.mark(Mark::PromiseRefused),
+            Phase::Accept { .. } => ctx.out.mark(Mark::AcceptRefused),
         }
         self.pause(ctx, key);
     }
@@ -331,6 +343,7 @@ impl Server {
             return;
         }
         let Some((again, _)) = task.message(key, known) else { return };
+        ctx.out.mark(Mark::Behind);
         let decided = Message::Decided { key, version: known, value: register.value.clone() };
         ctx.out.send_now(Address::Node(from), decided);
         ctx.out.send_now(Address::Node(from), again);
@@ -339,7 +352,16 @@ impl Server {
     /// A version was decided, here or elsewhere.
     pub(crate) fn settle(&mut self, ctx: Ctx<'_, '_>, key: u32) {
         let Some(Key { register, task: Some(task), .. }) = self.keys.get_mut(&key) else { return };
-        match task.meaning(register) {
+        let mine = task.job.mine.is_some();
+        let meaning = task.meaning(register);
+        if mine && task.job.mine.is_none() {
+            ctx.out.mark(Mark::OwnValueLost);
+        }
+        match meaning {
+            Meaning::Answer(Answer::Unknown) => {
+                ctx.out.mark(Mark::TooLongAgo);
+                self.finish(ctx, key, Answer::Unknown);
+            }
             Meaning::Answer(answer) => self.finish(ctx, key, answer),
             Meaning::Again => self.pause(ctx, key),
             Meaning::GoOn => {}
@@ -362,6 +384,9 @@ impl Server {
         if job.request.function == Function::Read && looks < LOOKS {
             self.query(ctx, key, job);
         } else {
+            if job.request.function == Function::Read {
+                ctx.out.mark(Mark::ReadProposes);
+            }
             self.prepare(ctx, key, job, refusals);
         }
     }

@@ -52,6 +52,10 @@ impl Protocol for PaxosRegister {
         Survives { lost, wiped: lost, ..Survives::default() }
     }
 
+    fn marks(&self) -> &'static [&'static str] {
+        crate::marks::MARKS
+    }
+
     fn oracles(&self) -> Vec<Box<dyn Oracle<Server>>> {
         oracle::all(self.settings.nodes)
     }

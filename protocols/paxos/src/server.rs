@@ -13,6 +13,7 @@ use proto::{Actor, Address, Barrier, Context, Input, Malformed, Observation, Rec
 use crate::acceptor::{Register, Verdict};
 use crate::ballot::{Ballot, Value};
 use crate::bugs::Planted;
+use crate::marks::Mark;
 use crate::message::Message;
 use crate::proposer::Key;
 use crate::settings::Settings;
@@ -112,7 +113,10 @@ impl Actor for Server {
             Input::Timer(TimerId(key)) => self.on_timer(ctx, key),
             Input::Durable(barrier) => self.on_durable(ctx, barrier),
             Input::DiskFailed { .. } if self.settings.has(Planted::DiskErrorIgnored) => self.diskless = true,
-            Input::DiskFailed { error } => self.halt(ctx, format!("disk failed: {error}")),
+            Input::DiskFailed { error } => {
+                ctx.out.mark(Mark::DiskRefused);
+                self.halt(ctx, format!("disk failed: {error}"));
+            }
             _ => {}
         }
         self.take_own(ctx);
@@ -240,7 +244,7 @@ impl Server {
 
     pub(crate) fn on_prepare(&mut self, ctx: Ctx<'_, '_>, from: NodeId, key: u32, version: u64, ballot: Ballot) {
         if self.forgot {
-            return;
+            return ctx.out.mark(Mark::WithoutVote);
         }
         let entry = self.keys.entry(key).or_default();
         let before = entry.register.promised;
@@ -377,6 +381,7 @@ impl Server {
 
     /// All registers in one blob; what the log says of them can go once that is on disk.
     fn compact(&mut self, ctx: Ctx<'_, '_>) {
+        ctx.out.mark(Mark::Compacted);
         let mut bytes = Vec::new();
         self.keys.iter().for_each(|(key, entry)| entry.register.encode(*key, &mut bytes));
         let saved = ctx.out.put(REGISTERS, Bytes::from(bytes));

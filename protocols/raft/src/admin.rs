@@ -6,6 +6,7 @@ use proto::{Address, StateMachine};
 
 use crate::bugs::Planted;
 use crate::log::EntryKind;
+use crate::marks::Mark;
 use crate::message::{Answer, Message};
 use crate::progress::Progress;
 use crate::replica::{Ctx, Leadership, Replica, Role, answer};
@@ -93,6 +94,9 @@ impl<S: StateMachine> Replica<S> {
             return;
         }
         if members.is_joint() {
+            if change.is_none() {
+                ctx.out.mark(Mark::JointLeftByHeir);
+            }
             return self.set_members(ctx, members.left());
         }
         let Some(change) = change else { return };
@@ -116,6 +120,7 @@ impl<S: StateMachine> Replica<S> {
         leader.change = None;
         answer(ctx, change.operator.client, change.operator.id, Answer::Done(Default::default()));
         if !change.target.contains(self.me) {
+            ctx.out.mark(Mark::LeaderRemoved);
             self.resign(ctx);
         }
     }
@@ -124,6 +129,7 @@ impl<S: StateMachine> Replica<S> {
     fn give_up_change(&mut self, ctx: Ctx, change: Change, newcomers: NodeSet) {
         let Role::Leader(leader) = &mut self.role else { return };
         leader.change = None;
+        ctx.out.mark(Mark::ChangeGivenUp);
         answer(ctx, change.operator.client, change.operator.id, Answer::Refused);
         let members = self.log.members();
         self.set_members(ctx, crate::members::Members { learners: members.learners.without(newcomers), ..members });
@@ -176,6 +182,7 @@ impl<S: StateMachine> Replica<S> {
             let operator = transfer.operator;
             leader.transfer = None;
             self.transferring = false;
+            ctx.out.mark(Mark::TransferExpired);
             ctx.out.label(format!("keeps its office at term {}", self.term));
             // The target may have been told, and campaign yet.
             if let Some(Operator { client, id }) = operator {

@@ -34,7 +34,7 @@ proto::bugs! {
     OlderLogElected = "older-log-elected", "leader-completeness, state-machine-safety, agreement, committed-on-quorum, linearizable",
         "markwylde/liferaft #8, #10",
         "a vote is refused only if the candidate's last term AND last index are older, instead of comparing them in that order";
-    OldTermCommit = "old-term-commit", "leader-completeness, state-machine-safety, agreement",
+    OldTermCommit = "old-term-commit", "commits-own-term, leader-completeness, state-machine-safety, agreement",
         "logcabin #44; PySyncObj (SandTable); Raft paper figure 8",
         "the leader commits entries of earlier terms by counting replicas";
     CommitGoesBack = "commit-goes-back", "monotone",
@@ -64,7 +64,7 @@ proto::bugs! {
     BoundaryOffByOne = "boundary-off-by-one", "comes-back, log-matching, state-machine-safety, agreement, leader-completeness, committed-on-quorum, linearizable",
         "WRaft #118 (SandTable, EuroSys'24)",
         "at the first entry behind a snapshot an append's previous entry passes unlooked at";
-    AppendsBlindlyAtZero = "appends-blindly-at-zero", "log-matching, state-machine-safety, agreement, linearizable",
+    AppendsBlindlyAtZero = "appends-blindly-at-zero", "log-matching, validity, state-machine-safety, agreement, linearizable",
         "WRaft #118; RedisLabs/raft #49",
         "an append after entry 0 always matches, also when the log begins behind a snapshot: entries are there twice";
     SnapshotKeepsConflict = "snapshot-keeps-conflict", "log-matching, state-machine-safety, agreement, committed-on-quorum, leader-completeness",

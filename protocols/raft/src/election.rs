@@ -5,6 +5,7 @@ use proto::{Address, StateMachine};
 
 use crate::bugs::Planted;
 use crate::log::EntryKind;
+use crate::marks::Mark;
 use crate::message::Message;
 use crate::progress::Progress;
 use crate::read::Rounds;
@@ -17,6 +18,9 @@ impl<S: StateMachine> Replica<S> {
     /// No leader was heard for long: ask whether a campaign would be won before starting one, so that a node
     /// which was cut off does not come back with a high term and depose a leader that works (dissertation §9.6).
     pub(crate) fn ask_for_pre_votes(&mut self, ctx: Ctx) {
+        if let Role::Candidate { .. } = self.role {
+            ctx.out.mark(Mark::SplitVote);
+        }
         self.follow(ctx, self.term);
         self.restart_election_timer(ctx);
         if !self.log.members().is_voter(self.me) {
@@ -65,6 +69,9 @@ impl<S: StateMachine> Replica<S> {
     /// Starts an election (paper §5.2): a new term, a vote for itself, and a request to everybody else, which leaves when
     /// both are durable. `asked`: by the leader, who hands its office over.
     pub(crate) fn campaign(&mut self, ctx: Ctx, asked: bool) {
+        if asked {
+            ctx.out.mark(Mark::TransferTaken);
+        }
         self.term += 1;
         self.vote = if self.settings.has(Planted::OwnVoteNotRecorded) { None } else { Some(self.me) };
         self.unsaved = true;
@@ -81,6 +88,9 @@ impl<S: StateMachine> Replica<S> {
     pub(crate) fn on_vote(&mut self, ctx: Ctx, from: NodeId, end: LogEnd) {
         let free = self.vote.is_none_or(|vote| vote == from) && !self.is_leader();
         let granted = free && self.is_up_to_date(end);
+        if free && !granted {
+            ctx.out.mark(Mark::ShorterLogRefused);
+        }
         if granted && self.vote.is_none() {
             self.vote = Some(from);
             self.unsaved = true;
@@ -114,6 +124,9 @@ impl<S: StateMachine> Replica<S> {
     fn lead(&mut self, ctx: Ctx) {
         ctx.out.label(format!("became leader at term {}", self.term));
         let next = self.log.last_index() + 1;
+        if next > self.commit + 1 && self.log.last_term() < self.term {
+            ctx.out.mark(Mark::OldTailInherited);
+        }
         let progress = vec![Progress::new(next, ctx.now.monotonic, 0); self.settings.nodes];
         self.leader = Some(self.me);
         self.role = Role::Leader(Box::new(Leadership {

@@ -4,6 +4,7 @@
 //! ([`Watch`]), so that checking costs a small part of the step. Beside these the contract of consensus holds, as for every protocol:
 //! [`proto::consensus`].
 
+mod counting;
 mod logs;
 mod members;
 mod office;
@@ -23,6 +24,7 @@ pub fn all<S: StateMachine>(nodes: usize) -> Vec<Box<dyn Oracle<Replica<S>>>> {
     let mut all = office::oracles(nodes);
     all.extend(members::oracles(nodes));
     all.extend(logs::oracles(nodes));
+    all.extend(counting::oracles(nodes));
     all.extend(consensus::oracles(nodes));
     all.extend(state::oracles(nodes));
     vec![Box::new(Watch { seen: vec![None; nodes], oracles: all, broken: "" })]

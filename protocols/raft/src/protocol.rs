@@ -58,6 +58,10 @@ impl<S: Service> Protocol for Raft<S> {
         Survives { lost, drift_ppm: off.unwrap_or(u32::MAX), ..Survives::default() }
     }
 
+    fn marks(&self) -> &'static [&'static str] {
+        crate::marks::MARKS
+    }
+
     fn oracles(&self) -> Vec<Box<dyn Oracle<Replica<S>>>> {
         oracle::all(self.settings.nodes)
     }

@@ -13,6 +13,7 @@ use base::{Bytes, NodeId, NodeSet, Rng, Time};
 use proto::{Address, StateMachine};
 
 use crate::bugs::Planted;
+use crate::marks::Mark;
 use crate::message::{Answer, Message};
 use crate::replica::{Ctx, Replica, Role, answer};
 
@@ -185,10 +186,14 @@ impl<S: StateMachine> Replica<S> {
     pub(crate) fn start_round(&mut self, ctx: Ctx) {
         let Role::Leader(leader) = &mut self.role else { return };
         let current = self.commit >= leader.term_start || self.settings.has(Planted::ReadBeforeNoop);
-        if leader.rounds.gathered.is_empty() || !current {
+        if leader.rounds.gathered.is_empty() {
             return;
         }
+        if !current {
+            return ctx.out.mark(Mark::HeldUntilNoop);
+        }
         if self.holds_lease(ctx) {
+            ctx.out.mark(Mark::LeaseRead);
             return self.answer_gathered(ctx);
         }
         let Role::Leader(leader) = &mut self.role else { return };
@@ -323,6 +328,7 @@ impl<S: StateMachine> Replica<S> {
         if !self.questions.is_busy() {
             return;
         }
+        ctx.out.mark(Mark::ReadInVain);
         let waiting =
             self.questions.asked.drain(..).chain(self.questions.ready.drain(..)).flat_map(|asked| asked.questions);
         for Question { client, id, .. } in waiting.chain(self.questions.gathered.drain(..)) {

@@ -13,6 +13,7 @@ use proto::{Access, Actor, Address, Barrier, Context, Input, Observation, Recove
 use crate::admin::{Change, Transfer, dismiss_operators};
 use crate::bugs::Planted;
 use crate::log::{Entry, EntryKind, Log};
+use crate::marks::Mark;
 use crate::members::Members;
 use crate::message::{Answer, Message};
 use crate::progress::{Progress, Sending};
@@ -277,6 +278,7 @@ impl<S: StateMachine> Replica<S> {
         // A crash may keep an entry that was not synced and lose the write of its term before it. Nothing that waited for
         // either was said, no vote in that term either: going on in it is as safe as hearing of it.
         if self.log.last_term() > self.term {
+            ctx.out.mark(Mark::TermOfEntry);
             (self.term, self.vote, self.unsaved) = (self.log.last_term(), None, true);
         }
         Ok(())
@@ -418,6 +420,7 @@ impl<S: StateMachine> Replica<S> {
             return self.on_durable(ctx, Barrier(u64::MAX));
         }
         self.disk_failed = true;
+        ctx.out.mark(Mark::DiskRefused);
         self.halt(ctx, format!("disk failed: {error}"));
     }
 

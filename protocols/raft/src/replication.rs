@@ -5,6 +5,7 @@ use proto::{Address, StateMachine};
 
 use crate::bugs::Planted;
 use crate::log::{Entry, EntryKind, RECORD_HEADER};
+use crate::marks::Mark;
 use crate::message::{Answer, Message};
 use crate::progress::{Progress, Sending};
 use crate::replica::{Ctx, HEARTBEAT, Leadership, Replica, Role, answer};
@@ -90,6 +91,7 @@ impl<S: StateMachine> Replica<S> {
 
     pub(crate) fn on_heartbeat_timer(&mut self, ctx: Ctx) {
         if self.has_lost_quorum(ctx) {
+            ctx.out.mark(Mark::LostQuorum);
             ctx.out.label(format!("lost its quorum at term {}", self.term));
             return self.follow(ctx, self.term);
         }
@@ -128,9 +130,15 @@ impl<S: StateMachine> Replica<S> {
         Some(&mut leader.progress[from.index()]).filter(|peer| peer.session == session)
     }
 
+    fn note_old_session(&self, ctx: Ctx) {
+        if self.is_leader() {
+            ctx.out.mark(Mark::OldSession);
+        }
+    }
+
     pub(crate) fn on_accepted(&mut self, ctx: Ctx, from: NodeId, index: u64, session: u64) {
         let (last_index, goes_back) = (self.log.last_index(), self.settings.has(Planted::MatchGoesBack));
-        let Some(peer) = self.peer(from, session) else { return };
+        let Some(peer) = self.peer(from, session) else { return self.note_old_session(ctx) };
         peer.heard = ctx.now.monotonic;
         // Nobody has more of this term's log than its leader.
         let index = index.min(last_index);
@@ -171,7 +179,7 @@ impl<S: StateMachine> Replica<S> {
             Sending::Snapshot { .. } => return, // what is sent now makes up for it
             // Delayed: the follower has acknowledged the entry since. (If it is not delayed, the disk of the follower lost
             // what it had acknowledged. Nothing here can mend that, and probing on at once would not end.)
-            _ if index <= peer.matched => return,
+            _ if index <= peer.matched => return ctx.out.mark(Mark::LateRejection),
             Sending::Probe { .. } if index + 1 != peer.next => return, // the answer to an earlier probe
             _ => {}
         }
@@ -215,6 +223,8 @@ impl<S: StateMachine> Replica<S> {
         }
         if self.log.term(index) == Some(self.term) || self.settings.has(Planted::OldTermCommit) {
             self.commit_to(ctx, index);
+        } else {
+            ctx.out.mark(Mark::OldTermNotCounted);
         }
     }
 }
@@ -244,6 +254,9 @@ impl<S: StateMachine> Replica<S> {
         }
         // What is no longer in the log is committed, hence the same at every leader since.
         entries.drain(..(gone as usize).min(entries.len()));
+        if vouched < self.log.last_index() {
+            ctx.out.mark(Mark::LateAppend);
+        }
         for (index, entry) in (prev_index.max(self.log.base()) + 1..).zip(entries) {
             self.take_over(ctx, index, entry);
         }
@@ -277,6 +290,7 @@ impl<S: StateMachine> Replica<S> {
     }
 
     fn truncate(&mut self, ctx: Ctx, index: u64) {
+        ctx.out.mark(Mark::ConflictCut);
         if index <= self.commit {
             self.uncommit(ctx, index);
         }

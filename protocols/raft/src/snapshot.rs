@@ -14,6 +14,7 @@ use proto::{Address, Barrier, StateMachine};
 
 use crate::bugs::Planted;
 use crate::log::{Entry, EntryKind, Log};
+use crate::marks::Mark;
 use crate::members::{ENCODED, Members};
 use crate::message::Message;
 use crate::progress::Sending;
@@ -111,9 +112,10 @@ impl<S: StateMachine> Replica<S> {
         }
     }
 
-    /// Puts the present state in a snapshot. Nothing to do if there is one of it.
+    /// Puts the present state in a snapshot. Nothing to do if there is one of it, or if a leader's is on its way to the disk: an older one
+    /// would be written over it, and the log cut for the one that is gone.
     pub(crate) fn take_snapshot(&mut self, ctx: Ctx) {
-        if self.applied <= self.snapshot_index() {
+        if self.applied <= self.snapshot_index() || self.is_installing() {
             return;
         }
         let (index, state) = match self.settings.has(Planted::FlushesUncommitted) {
@@ -197,6 +199,7 @@ impl<S: StateMachine> Replica<S> {
         (self.commit, self.applied) = (snapshot.index, snapshot.index);
         if self.log.term(snapshot.index) != Some(snapshot.term) {
             // The crash came between the snapshot and the log that goes on after it, or took entries that the snapshot has.
+            ctx.out.mark(Mark::SnapshotWithoutLog);
             self.replace_log(ctx, &snapshot);
         }
         self.snapshots.latest = Some(snapshot);
@@ -223,6 +226,7 @@ impl<S: StateMachine> Replica<S> {
             if *index != snapshot.index {
                 // There is a newer one by now: the follower starts over with that.
                 (*index, *offset) = (snapshot.index, 0);
+                ctx.out.mark(Mark::SnapshotOvertaken);
             }
             let start = (*offset).min(snapshot.blob.len() as u64);
             let end = (start as usize + self.settings.chunk_bytes).min(snapshot.blob.len());
@@ -263,6 +267,7 @@ impl<S: StateMachine> Replica<S> {
         if known && !self.settings.has(Planted::OldSnapshotTruncates) {
             // The log has all that the snapshot has: what is committed is committed for ever, and an entry that matches vouches for all
             // before it.
+            ctx.out.mark(Mark::SnapshotInVain);
             self.learn_commit(ctx, index, index);
             return self.say(ctx, from, Message::Accepted { term: self.term, index, session });
         }
@@ -278,6 +283,7 @@ impl<S: StateMachine> Replica<S> {
         let offset = incoming.bytes.len() as u64;
         if offset < size {
             // At once: what is only in memory may be asked for again.
+            ctx.out.mark(Mark::SnapshotInChunks);
             let reply = Message::SnapshotReply { term: self.term, session, index, offset };
             return ctx.out.send_now(Address::Node(from), reply);
         }
@@ -315,6 +321,7 @@ impl<S: StateMachine> Replica<S> {
         if self.settings.has(Planted::SnapshotSetsTerm) {
             (self.term, self.unsaved) = (snapshot.term, true);
         }
+        ctx.out.mark(Mark::SnapshotInstalled);
         ctx.out.label(format!("installed a snapshot up to entry {index} of term {}", snapshot.term));
         self.state = state;
         (self.commit, self.applied) = (index, index);

@@ -9,12 +9,13 @@ use expect_test::{Expect, expect};
 use history::{Completion, ErrorKind, Request};
 use proto::kv::Kv;
 use proto::{
-    Access, Actor, Address, Barrier, Context, DiskWrite, Input, Now, Out, Output, Recovered, Service, Target, TimerId,
-    Token,
+    Access, Actor, Address, Barrier, Context, DiskWrite, Input, Now, Out, Output, Recovered, Service, StateMachine,
+    Target, TimerId, Token,
 };
 
 use crate::log::EntryKind;
 use crate::replica::{ELECTION, HEARTBEAT};
+use crate::snapshot::Snapshot;
 use crate::{Answer, Client, Entry, Message, Planted, Replica, Settings};
 
 /// An actor with a clock and a place for its outputs.
@@ -88,7 +89,7 @@ fn describe(output: &Output<Message>) -> Option<String> {
         Output::Write { write, barrier } => format!("disk {}: {write:?}", barrier.0),
         Output::Label(text) => format!("# {text}"),
         Output::Halt(reason) => format!("halt: {reason}"),
-        Output::SetTimer { .. } | Output::CancelTimer(_) | Output::Busy(_) => return None,
+        Output::SetTimer { .. } | Output::CancelTimer(_) | Output::Busy(_) | Output::Mark(_) => return None,
     })
 }
 
@@ -428,6 +429,22 @@ fn a_lost_append_is_noticed_at_the_next_heartbeats_and_sent_again() {
     n1.look(expect![[r#"
         → n2 append 1@1 +1 commit 1 (term 1)
     "#]]);
+}
+
+#[test]
+fn no_snapshot_is_taken_while_a_later_one_is_on_its_way_to_the_disk() {
+    let mut n1 = recovered(Settings { snapshot_entries: 3, ..Settings::new(3) }, Recovered::default());
+    n1.hear(2, append(1, (0, 0), &[1, 1, 1], 0));
+    n1.sync();
+    let snapshot = Snapshot::new((5, 1), n1.actor.members(), &Kv::default().snapshot());
+    let (size, chunk) = (snapshot.blob.len() as u64, snapshot.blob.clone());
+    n1.told.clear();
+    n1.hear(2, Message::Snapshot { term: 1, session: 0, index: 5, last_term: 1, size, offset: 0, chunk });
+    n1.hear(2, Message::Heartbeat { term: 1, commit: 3, context: 0 });
+    assert_eq!(n1.told.iter().filter(|line| line.contains("snapshot")).count(), 1, "{:?}", n1.told);
+    assert_eq!(n1.actor.applied(), 3);
+    n1.sync();
+    assert_eq!(n1.actor.applied(), 5);
 }
 
 #[test]

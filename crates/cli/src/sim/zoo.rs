@@ -1,16 +1,18 @@
-//! Every planted bug, and how soon it is found: by the full hunt, or for the table also by lesser ones.
+//! Every planted bug, and how soon it is found: by the full hunt, or for the table also by lesser ones and by exhaustive search.
 //!
 //! What was measured is kept line by line in a file, so that a zoo that was interrupted goes on where it stopped.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use ::sim::exhaust::{Limits, climb};
 use ::sim::explore::{Level, Shrunk, shrink};
 use base::units::parse_duration;
+use proto::{Bug, Parameters};
 use run::Stop;
-use run::hunt::Hunt;
+use run::hunt::{Hunt, thread_cpu};
 use system::specimen::{SPECIMENS, SpecimenInfo};
 
 use crate::arguments::SimOptions;
@@ -18,12 +20,29 @@ use crate::exit::Exit;
 
 use super::{Done, SHRINKING, hunt_of};
 
-/// What is measured of a bug, in order of the table's columns.
-const LEVELS: [(Level, &str); 4] =
-    [(Level::Clock, "clock"), (Level::Swarm, "swarm"), (Level::Triggers, "triggers"), (Level::Guided, "guided")];
+mod table;
+
+/// How a bug is looked for: the columns of the table.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Way {
+    Hunt(Level),
+    Exhaustive,
+}
+
+/// In the order in which they are measured: what matters most comes first, should there be no time for all.
+const WAYS: [(Way, &str); 5] = [
+    (Way::Hunt(Level::Guided), "guided"),
+    (Way::Hunt(Level::Triggers), "triggers"),
+    (Way::Hunt(Level::Swarm), "swarm"),
+    (Way::Hunt(Level::Clock), "clock"),
+    (Way::Exhaustive, "exhaustive"),
+];
 
 /// How much processor time a hunt may take if nothing is said.
 const LIMIT: Duration = Duration::from_secs(20);
+
+/// How many states exhaustive search sees in one scope at first, and how many times as many each time it begins again.
+const STATES: (u64, u64) = (20_000, 4);
 
 /// A hunt of one bug from one base seed.
 #[derive(Clone, Debug, serde::Serialize, serde::Deserialize)]
@@ -46,79 +65,127 @@ pub fn zoo(options: &SimOptions) -> Done {
     let stop = Stop::on_signals().map_err(|error| (Exit::Unavailable, format!("signals cannot be caught: {error}")))?;
     let file = options.save.clone().unwrap_or_else(|| PathBuf::from("sim-bugs.jsonl"));
     let mut rows = read(&file);
-    let levels = if options.table.is_some() { &LEVELS[..] } else { &LEVELS[3..] };
-    println!("{:<16} {:<26} {:>7} {:>10} {:>6}  by", "specimen", "bug", "found", "median", "steps");
-    for (info, bug) in bugs(options) {
-        for (level, name) in levels {
-            for base in 0..options.bases {
-                if rows.iter().any(|row| row.is(info.name, bug, name, base)) {
+    let ways = if options.table.is_some() { &WAYS[..] } else { &WAYS[..1] };
+    println!("{:<16} {:<26} {:<10} {:>4} {:>10} {:>6}  by", "specimen", "bug", "way", "base", "seconds", "steps");
+    for base in 0..options.bases {
+        for (way, name) in ways {
+            // There is nothing random in exhaustive search.
+            let once = *way == Way::Exhaustive && base > 0;
+            for (info, bug) in bugs(options).filter(|_| !once) {
+                if rows.iter().any(|row| row.is(info.name, bug.name, name, base)) {
                     continue;
                 }
-                let row = measure(options, info, bug, (*level, name), base, &stop)?;
+                let row = measure(options, info, bug.name, (*way, name), base, &stop)?;
                 if stop.is_set() {
                     return Ok(Exit::Interrupted);
                 }
+                println!("{}", row.line());
                 append(&file, &row)?;
                 rows.push(row);
             }
         }
-        println!("{}", Summary::of(&rows, info.name, bug, "guided").line(info.name, bug));
     }
-    if let Some(table) = &options.table {
-        std::fs::write(table, page(&rows, options))
-            .map_err(|error| (Exit::Unavailable, format!("{}: {error}", table.display())))?;
+    summary(options, &rows)
+}
+
+/// The figures of the full hunt; the table, if it is wanted.
+fn summary(options: &SimOptions, rows: &[Row]) -> Done {
+    println!("\n{:<16} {:<26} {:>7} {:>10} {:>6}  by", "specimen", "bug", "found", "median", "steps");
+    for (info, bug) in bugs(options) {
+        println!("{}", Summary::of(rows, info.name, bug.name, "guided").line(info.name, bug.name));
     }
-    let chosen: BTreeSet<(&str, &str)> = bugs(options).map(|(info, bug)| (info.name, bug)).collect();
-    let guided = rows.iter().filter(|row| row.level == "guided" && chosen.contains(&(&row.specimen, &row.bug)));
+    if let Some(file) = &options.table {
+        std::fs::write(file, table::page(rows, options))
+            .map_err(|error| (Exit::Unavailable, format!("{}: {error}", file.display())))?;
+    }
+    let chosen: BTreeSet<(&str, &str)> = bugs(options).map(|(info, bug)| (info.name, bug.name)).collect();
+    let guided = rows.iter().filter(|row| row.level == "guided" && row.base < options.bases);
+    let guided = guided.filter(|row| chosen.contains(&(&row.specimen, &row.bug)));
     let all: Vec<Option<f64>> = guided.map(|row| row.seconds).collect();
     println!("{}", total(&all));
     Ok(if all.iter().all(Option::is_some) { Exit::Success } else { Exit::Invalid })
 }
 
-fn bugs(options: &SimOptions) -> impl Iterator<Item = (&'static SpecimenInfo, &'static str)> {
+fn bugs(options: &SimOptions) -> impl Iterator<Item = (&'static SpecimenInfo, &'static Bug)> {
     let chosen = options.specimen.as_deref().and_then(super::known);
     let one = options.bug.clone();
     let specimens = SPECIMENS.iter().filter(move |info| chosen.is_none_or(|chosen| chosen.name == info.name));
-    let all = specimens.flat_map(|info| info.bugs.iter().map(move |bug| (info, bug.name)));
-    all.filter(move |(_, bug)| one.as_deref().is_none_or(|one| one == *bug))
+    let all = specimens.flat_map(|info| info.bugs.iter().map(move |bug| (info, bug)));
+    all.filter(move |(_, bug)| one.as_deref().is_none_or(|one| one == bug.name))
 }
 
 fn measure(
     options: &SimOptions,
     info: &'static SpecimenInfo,
     bug: &str,
-    (level, name): (Level, &str),
+    (way, name): (Way, &str),
     base: u32,
     stop: &Stop,
 ) -> Result<Row, (Exit, String)> {
-    let mut hunt: Hunt<'_> = hunt_of(info, options, Some(bug), stop)?;
-    hunt.scope.level = level;
-    hunt.first_seed = options.seed.wrapping_add(u64::from(base) << 32);
-    hunt.cpu = options.time.as_deref().map_or(Ok(LIMIT), parse_duration).map_err(|error| (Exit::Usage, error))?;
-    hunt.time = Duration::MAX;
-    let bag = hunt.run(&mut |_| {}).map_err(|error| (Exit::Usage, error))?;
+    let usage = |message: String| (Exit::Usage, message);
+    let limit = options.time.as_deref().map_or(Ok(LIMIT), parse_duration).map_err(usage)?;
     let mut row = Row {
         specimen: info.name.into(),
         bug: bug.into(),
         level: name.into(),
         base,
-        seconds: bag.found.as_ref().map(|_| bag.cpu.as_secs_f64()),
-        by: bag.found.as_ref().map(|(_, finding)| finding.by.clone()),
+        seconds: None,
+        by: None,
         steps: None,
         shrinking: None,
     };
-    if let (Some((case, finding)), Level::Guided) = (&bag.found, level) {
-        let before = run::hunt::thread_cpu();
-        let Shrunk { run, .. } = shrink(case, finding, info, SHRINKING).map_err(|error| (Exit::Usage, error))?;
+    let Way::Hunt(level) = way else {
+        search(&mut row, info, bug, limit).map_err(usage)?;
+        return Ok(row);
+    };
+    let mut hunt: Hunt<'_> = hunt_of(info, options, Some(bug), stop)?;
+    hunt.scope.level = level;
+    hunt.first_seed = options.seed.wrapping_add(u64::from(base) << 32);
+    (hunt.cpu, hunt.time) = (limit, Duration::MAX);
+    let bag = hunt.run(&mut |_| {}).map_err(usage)?;
+    let Some((case, finding)) = &bag.found else { return Ok(row) };
+    (row.seconds, row.by) = (Some(bag.cpu.as_secs_f64()), Some(finding.by.clone()));
+    if level == Level::Guided {
+        let before = thread_cpu();
+        let Shrunk { run, .. } = shrink(case, finding, info, SHRINKING, &|| stop.is_set()).map_err(usage)?;
         row.steps = Some(run.steps.len()).filter(|steps| *steps > 0);
-        row.shrinking = Some((run::hunt::thread_cpu().saturating_sub(before)).as_secs_f64());
+        row.shrinking = Some(thread_cpu().saturating_sub(before).as_secs_f64());
     }
     Ok(row)
+}
+
+/// Searches every state of small scopes: at first few of each scope, then more.
+fn search(row: &mut Row, info: &'static SpecimenInfo, bug: &str, limit: Duration) -> Result<(), String> {
+    let parameters: Parameters = [("bug".to_string(), bug.to_string())].into();
+    let (before, mut states) = (thread_cpu(), STATES.0);
+    loop {
+        let limits = Limits { states, bytes: 2 << 30, ..Limits::default() };
+        let found = climb(|scope| info.cluster(&parameters, scope), &limits)?;
+        let took = thread_cpu().saturating_sub(before);
+        if let Some(counterexample) = found.and_then(|(_, report)| report.counterexample) {
+            (row.seconds, row.by) = (Some(took.as_secs_f64()), Some(counterexample.broken.property));
+            row.steps = Some(counterexample.steps);
+            return Ok(());
+        }
+        // The next round takes a few times as long as all so far.
+        if took * 3 > limit {
+            return Ok(());
+        }
+        states *= STATES.1;
+    }
 }
 
 impl Row {
     fn is(&self, specimen: &str, bug: &str, level: &str, base: u32) -> bool {
         (self.specimen.as_str(), self.bug.as_str(), self.level.as_str(), self.base) == (specimen, bug, level, base)
+    }
+
+    fn line(&self) -> String {
+        let seconds = self.seconds.map_or("no".into(), |seconds| format!("{seconds:.2}"));
+        let steps = self.steps.map_or("-".into(), |steps| steps.to_string());
+        let Row { specimen, bug, level, base, by, .. } = self;
+        let by = by.as_deref().unwrap_or("-");
+        format!("{specimen:<16} {bug:<26} {level:<10} {base:>4} {seconds:>10} {steps:>6}  {by}")
     }
 }
 
@@ -183,50 +250,6 @@ fn at(seconds: &[Option<f64>], share: f64) -> Option<f64> {
 fn total(all: &[Option<f64>]) -> String {
     let show = |share| at(all, share).map_or("more than the limit".into(), |time| format!("{time:.2} s"));
     format!("found {} of {}, median {}, p90 {}", all.iter().flatten().count(), all.len(), show(0.5), show(0.9))
-}
-
-/// The page of all planted bugs.
-fn page(rows: &[Row], options: &SimOptions) -> String {
-    let (limit, bases) = (options.time.clone().unwrap_or_else(|| "20s".into()), options.bases);
-    let mut text = format!(
-        "# Planted bugs, and how soon each is found\n\n\
-         `assize sim --bugs --table docs/bugs.md --for {limit} --bases {bases}` measures and writes this page. Every bug is one switch in one of our own \
-         specimens, and happened somewhere (`assize list systems` cites where). A cell is the median of the seconds of processor time until an \
-         oracle or a checker found it, from {bases} base seeds; a hunt is given up after {limit}. `no`: from no seed; `(1 of 3)`: from some.\n\n\
-         - *clock*: crashes, partitions and pauses at random instants, the same mix in every run;\n\
-         - *swarm*: every run leaves most kinds of fault out, and has conditions of its own;\n\
-         - *triggers*: and faults placed by what an actor does;\n\
-         - *guided*: and runs that begin again in states that few runs reached. This is what `assize sim` does;\n\
-         - *exhaustive*: search of all states of a small cluster;\n\
-         - *steps*: inputs of actors in the shortest story (median).\n\n"
-    );
-    let known: BTreeMap<(&str, &str), &str> =
-        SPECIMENS.iter().flat_map(|info| info.bugs.iter().map(move |bug| ((info.name, bug.name), bug.about))).collect();
-    for info in SPECIMENS {
-        text.push_str(&format!("## {}\n\n| bug | clock | swarm | triggers | guided | exhaustive | steps | found by |\n| --- | --- | --- | --- | --- | --- | --- | --- |\n", info.name));
-        for bug in info.bugs {
-            let of = |level| Summary::of(rows, info.name, bug.name, level);
-            let (guided, about) = (of("guided"), known[&(info.name, bug.name)]);
-            text.push_str(&format!(
-                "| `{}`: {about} | {} | {} | {} | {} | - | {} | {} |\n",
-                bug.name,
-                of("clock").cell(),
-                of("swarm").cell(),
-                of("triggers").cell(),
-                guided.cell(),
-                guided.steps(),
-                guided.by(),
-            ));
-        }
-        text.push('\n');
-    }
-    for (_, name) in LEVELS {
-        let all: Vec<Option<f64>> = rows.iter().filter(|row| row.level == name).map(|row| row.seconds).collect();
-        text.push_str(&format!("{name}: {}\n\n", total(&all)));
-    }
-    text.truncate(text.trim_end().len());
-    text.push('\n');
-    text
 }
 
 fn read(file: &Path) -> Vec<Row> {

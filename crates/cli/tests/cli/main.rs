@@ -10,6 +10,7 @@ mod compare;
 mod evidence;
 mod exhaust;
 mod green;
+mod hunt;
 mod limits;
 mod online;
 mod own;

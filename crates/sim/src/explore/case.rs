@@ -34,7 +34,7 @@ pub struct Scope {
 impl Default for Scope {
     fn default() -> Self {
         Scope {
-            nodes: vec![3, 3, 5],
+            nodes: vec![3, 3, 3, 4, 5, 5],
             storm: Duration::from_secs(10),
             calm: Duration::from_secs(8),
             parameters: Parameters::new(),
@@ -91,6 +91,9 @@ pub struct Fork {
     pub at: u64,
     /// Which.
     pub salt: u64,
+    /// Whether other faults strike from then on, and the network is another.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub anew: bool,
 }
 
 /// What strikes in a run.
@@ -105,6 +108,9 @@ pub enum Faults {
     Steps(Steps),
 }
 
+/// So many things an operator may ask for, at most.
+const ACTIONS: usize = 400;
+
 fn ms(millis: u64) -> Duration {
     Duration::from_millis(millis)
 }
@@ -118,21 +124,18 @@ impl Case {
         let nodes = pick(rng, &scope.nodes);
         let mut parameters = specimen.knobs(rng, nodes);
         parameters.extend(scope.parameters.clone());
-        let latency = pick(rng, &[(ms(1), ms(10)), (ms(0), ms(2)), (ms(1), ms(30))]);
+        let (latency, tail, loss, duplicate) = draw_network(rng);
         let case = Case {
             seed,
             nodes,
             parameters,
-            clients: pick(rng, &[3, 5, 5, 15]),
+            clients: pick(rng, &[3, 5, 5, 15, 30]),
             think: pick(rng, &[ms(5), ms(20), ms(20), ms(100)]),
             keys: pick(rng, &[1, 1, 3]),
             latency,
-            tail: pick(
-                rng,
-                &[(0.0, ms(0)), (0.01, ms(200)), (0.05, ms(200)), (0.3, ms(60)), (0.3, ms(500)), (0.1, ms(1_500))],
-            ),
-            loss: pick(rng, &[0.0, 0.02, 0.02, 0.1, 0.2]),
-            duplicate: pick(rng, &[0.0, 0.01, 0.2]),
+            tail,
+            loss,
+            duplicate,
             sync: pick(rng, &[(ms(0), ms(2)), (ms(1), ms(5)), (ms(1), ms(20)), (ms(5), ms(40))]),
             lose_unsynced: rng.chance(0.5),
             faults: Faults::Drawn(Box::new(draw_mix(rng))),
@@ -147,8 +150,8 @@ impl Case {
     /// Now and then somebody changes the cluster meanwhile, if the protocol has such a thing. Servers are not lost for good then: of
     /// few members each may be needed.
     fn with_operator(mut self, rng: &mut Rng, specimen: &dyn Specimen) -> Case {
-        if rng.chance(0.4) && !specimen.actions(rng, self.nodes, 1).is_empty() {
-            self.operator = pick(rng, &[ms(50), ms(200), ms(800)]);
+        if rng.chance(0.5) && !specimen.actions(rng, self.nodes, 1).is_empty() {
+            self.operator = pick(rng, &[ms(30), ms(50), ms(200), ms(800)]);
             if let Faults::Drawn(mix) = &mut self.faults {
                 (mix.wipe, mix.rot) = (FaultMix::none().wipe, FaultMix::none().rot);
             }
@@ -159,8 +162,18 @@ impl Case {
     /// What an operator asks for while the storm lasts.
     pub(super) fn actions(&self, specimen: &dyn Specimen, operator: u64) -> Vec<(Action, Target)> {
         let mut rng = Seed(self.seed).derive("operator").nth(operator).rng();
-        let most = self.storm.as_nanos().checked_div(self.operator.as_nanos()).unwrap_or(0);
-        specimen.actions(&mut rng, self.nodes, most as usize)
+        specimen.actions(&mut rng, self.nodes, ACTIONS)
+    }
+
+    /// What a fork that begins anew goes on with: another mix of faults, on another network.
+    pub(super) fn anew(&self, salt: u64) -> (FaultMix, Network) {
+        let rng = &mut Seed(salt).derive("anew").rng();
+        let (latency, tail, loss, duplicate) = draw_network(rng);
+        let mut mix = draw_mix(rng);
+        if !self.operator.is_zero() {
+            (mix.wipe, mix.rot) = (FaultMix::none().wipe, FaultMix::none().rot);
+        }
+        (mix, Network { latency, tail, loss, duplicate, ..self.options().network })
     }
 
     /// How the world of the case behaves.
@@ -179,20 +192,23 @@ impl Case {
     }
 
     /// The operation of this index: a mix of reads, writes of new values and compare-and-sets that often match, asked of any server
-    /// or of whoever leads.
+    /// or of whoever leads. How much of each is a matter of the seed.
     pub(super) fn operation(seed: u64, nodes: usize, keys: u32, index: u64) -> (Request, Target) {
         let mut rng = Rng::new(Seed(seed).nth(index));
+        let mix = &mut Seed(seed).derive("load").rng();
+        let (reads, leader) = (pick(mix, &[2, 4, 4, 7]), pick(mix, &[1, 4, 4, 7]));
         let key = rng.below(u64::from(keys)) as u32;
         let request = match rng.below(10) {
-            0..=3 => Request::read(key),
-            4..=7 => Request::write(key, index + 1),
+            draw if draw < reads => Request::read(key),
+            draw if draw < 8 => Request::write(key, index + 1),
             _ => Request::cas(key, rng.within(index.saturating_sub(10)..=index), index + 1),
         };
         let node = NodeId(rng.below(nodes as u64) as u16);
         let target = match rng.below(10) {
-            0..=4 => Target::Leader,
-            5..=6 => Target::Node(node),
-            _ if request.function.is_mutation() => Target::Leader,
+            draw if draw <= leader => Target::Leader,
+            draw if draw <= leader + 2 => Target::Node(node),
+            _ if request.function.is_mutation() && leader > 1 => Target::Leader,
+            _ if request.function.is_mutation() => Target::Node(node),
             _ => Target::Only(node),
         };
         (request, target)
@@ -205,6 +221,20 @@ impl Case {
             Faults::Script(acts) => Some(acts.iter().map(|(at, act)| (Time(*at), act.clone())).collect()),
         }
     }
+}
+
+/// A span, from the least to the most.
+type Span = (Duration, Duration);
+
+/// Latency, the tail of it, loss and repetition.
+fn draw_network(rng: &mut Rng) -> (Span, (f64, Duration), f64, f64) {
+    let tails = [(0.0, ms(0)), (0.01, ms(200)), (0.05, ms(200)), (0.3, ms(60)), (0.3, ms(500)), (0.1, ms(1_500))];
+    (
+        pick(rng, &[(ms(1), ms(10)), (ms(0), ms(2)), (ms(1), ms(30))]),
+        pick(rng, &tails),
+        pick(rng, &[0.0, 0.02, 0.02, 0.1, 0.2]),
+        pick(rng, &[0.0, 0.01, 0.2]),
+    )
 }
 
 fn draw_mix(rng: &mut Rng) -> FaultMix {

@@ -93,7 +93,9 @@ impl Lanes {
 fn participants(servers: usize, told: &Told) -> Vec<u16> {
     match (&told.stage.step, told.message) {
         (_, Some((_, from, to, _))) => vec![from, to],
-        (Step::Invoke(client, _) | Step::GiveUp(client), _) => vec![(servers + *client as usize) as u16],
+        (Step::Invoke(client, _) | Step::Administer(client, ..) | Step::GiveUp(client), _) => {
+            vec![(servers + *client as usize) as u16]
+        }
         (Step::Timer(who, _) | Step::Sync(who, _) | Step::Told(who) | Step::Lost(who, ..), _) => vec![*who],
         (Step::Act(act, ..), _) => act.server().into_iter().collect(),
         (Step::Deliver(..), None) => Vec::new(),
@@ -107,7 +109,7 @@ fn y(row: usize) -> usize {
 /// Bars from asking to the answer, or to the end.
 fn operations(svg: &mut String, lanes: &Lanes, run: &Run) {
     for (row, told) in run.steps.iter().enumerate() {
-        let Step::Invoke(client, _) = told.stage.step else { continue };
+        let (Step::Invoke(client, _) | Step::Administer(client, ..)) = told.stage.step else { continue };
         let ends = run.steps.iter().skip(row).position(|later| later.completed.contains(&client));
         let end = ends.map_or(run.steps.len(), |after| row + after);
         let x = lanes.x((lanes.servers + client as usize) as u16);

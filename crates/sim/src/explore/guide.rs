@@ -1,23 +1,28 @@
 //! Where a hunt looks next, by what its runs have shown.
 //!
 //! Every run says which edges between abstract states its servers went over, and when first ([`World::coverage`](crate::World::coverage)).
-//! An edge that few runs went over leads to a rare state. Half of the later cases begin there: they repeat the run up to that instant
-//! and then draw anew, so that many futures of a rare state are tried instead of the one that happened. A fork repeats its past;
-//! a copy of the world would save that time, but not every actor can be copied.
+//! An edge that few runs went over leads to a rare state. As much work as goes into new runs goes into other futures of such states: the
+//! run is repeated up to that instant, and from there copies of the world go on, each with draws of its own; some under other
+//! faults, since what leads to a state may keep from what should follow.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use base::Seed;
+use base::{Rng, Seed};
 
-use crate::explore::case::{Case, Faults, Fork, Scope};
-use crate::explore::run::{Run, Specimen};
+use crate::explore::case::{Case, Faults, Fork, Scope, pick};
+use crate::explore::run::{Figures, Run, Specimen};
 use crate::explore::swarm::Level;
+use crate::trace::Transcript;
 
 /// How many rare states are kept.
 const KEPT: usize = 256;
+/// How many futures of one are tried at a time.
+const FUTURES: u64 = 12;
 /// How long a future is.
-const FUTURE: Duration = Duration::from_millis(2_500);
+const SPANS: [Duration; 3] = [Duration::from_millis(400), Duration::from_millis(1_000), Duration::from_millis(2_500)];
+/// Most forks on the way to a state.
+const FORKS: usize = 4;
 
 /// What the runs of a hunt have shown.
 #[derive(Clone, Debug, Default)]
@@ -25,18 +30,64 @@ pub struct Guide {
     runs: u64,
     /// By edge: how many runs went over it.
     seen: BTreeMap<u16, u64>,
-    /// By edge: a case that goes over it, when, and how many forks of it were tried.
+    /// By edge: a case that goes over it, when, and how often futures of it were tried.
     rare: BTreeMap<u16, (Case, u64, u64)>,
+    /// Events in new runs, and in futures of rare states.
+    spent: (u64, u64),
+}
+
+/// Something to run: a new case, or futures of a rare state.
+#[derive(Clone, Debug)]
+pub struct Job {
+    case: Case,
+    futures: Vec<Case>,
+}
+
+/// A run of a job.
+#[derive(Clone, Debug)]
+pub struct Done {
+    /// What was run.
+    pub case: Case,
+    /// What it showed.
+    pub run: Run,
+    /// What it took, less what another run of the job took already.
+    pub figures: Figures,
+    /// Whether it is a whole run, and not one more future of another.
+    pub whole: bool,
+}
+
+impl Job {
+    /// Runs it.
+    ///
+    /// # Errors
+    /// What is wrong with the case's parameters.
+    pub fn run(&self, specimen: &dyn Specimen) -> Result<Vec<Done>, String> {
+        if self.futures.is_empty() {
+            let run = self.case.run(specimen, Transcript::Off)?;
+            return Ok(vec![Done { case: self.case.clone(), figures: run.figures(), run, whole: true }]);
+        }
+        let runs = self.case.run_futures(&self.futures, specimen)?;
+        let done =
+            |(case, (run, figures)): (&Case, (Run, Figures))| Done { case: case.clone(), run, figures, whole: false };
+        Ok(self.futures.iter().zip(runs).map(done).collect())
+    }
 }
 
 impl Guide {
-    /// The case of a seed: drawn, or a fork of a rare state.
-    pub fn case(&mut self, seed: u64, scope: &Scope, specimen: &dyn Specimen) -> Case {
-        let mut rng = Seed(seed).nth(0xf0_4c).rng();
-        if scope.level != Level::Guided || self.rare.is_empty() || rng.chance(0.5) {
-            return Case::draw(seed, scope, specimen);
+    /// What to run for a seed: a case that is drawn, or futures of a rare state.
+    pub fn job(&mut self, seed: u64, scope: &Scope, specimen: &dyn Specimen) -> Job {
+        let rng = &mut Seed(seed).nth(0xf0_4c).rng();
+        let turn = scope.level == Level::Guided && self.spent.1 < self.spent.0;
+        // Now and then a new run all the same: what comes in one round must not be all of one kind.
+        let rare = if turn && rng.chance(0.8) { self.choose(rng) } else { None };
+        match rare {
+            Some((case, at)) => Job { futures: futures(&case, at, scope, rng), case },
+            None => Job { case: Case::draw(seed, scope, specimen), futures: Vec::new() },
         }
-        // The rarer the state, and the less it was tried, the likelier.
+    }
+
+    /// A rare state: the rarer, and the less it was tried, the likelier.
+    fn choose(&mut self, rng: &mut Rng) -> Option<(Case, u64)> {
         let weight = |edge: &u16, tried: u64| 1.0 / ((self.seen[edge] + 1) * (tried + 1)) as f64;
         let total: f64 = self.rare.iter().map(|(edge, (_, _, tried))| weight(edge, *tried)).sum();
         let mut point = rng.unit() * total;
@@ -44,23 +95,24 @@ impl Guide {
             point -= weight(edge, *tried);
             point <= 0.0
         });
-        let Some(edge) = chosen.map(|(edge, _)| *edge).or(self.rare.keys().next().copied()) else {
-            return Case::draw(seed, scope, specimen);
-        };
-        let Some((case, at, tried)) = self.rare.get_mut(&edge) else { return Case::draw(seed, scope, specimen) };
+        let edge = chosen.map(|(edge, _)| *edge).or(self.rare.keys().next().copied())?;
+        let (case, at, tried) = self.rare.get_mut(&edge)?;
         *tried += 1;
-        let storm = (Duration::from_nanos(*at) + FUTURE).min(scope.storm);
-        let forks = case.forks.iter().copied().chain([Fork { at: *at, salt: seed }]).collect();
-        Case { forks, storm, calm: Duration::ZERO, ..case.clone() }
+        Some((case.clone(), *at))
     }
 
     /// Takes note of a run.
-    pub fn learn(&mut self, case: &Case, run: &Run) {
+    pub fn learn(&mut self, done: &Done) {
+        let Done { case, run, figures, whole } = done;
         self.runs += 1;
+        match whole {
+            true => self.spent.0 += figures.events,
+            false => self.spent.1 += figures.events,
+        }
         for (edge, _) in &run.coverage {
             *self.seen.entry(*edge).or_default() += 1;
         }
-        if !matches!(case.faults, Faults::Drawn(_)) || case.forks.len() >= 3 {
+        if !matches!(case.faults, Faults::Drawn(_)) || case.forks.len() >= FORKS {
             return;
         }
         let last_fork = case.forks.last().map_or(0, |fork| fork.at);
@@ -83,10 +135,21 @@ impl Guide {
     /// States that turned out to be common, or to lead nowhere, are kept no longer.
     fn forget(&mut self) {
         let (seen, runs) = (&self.seen, self.runs);
-        self.rare.retain(|edge, (_, _, tried)| seen[edge] * 20 <= runs + 100 && *tried < 64);
+        self.rare.retain(|edge, (_, _, tried)| seen[edge] * 20 <= runs + 100 && *tried < 8);
         while self.rare.len() > KEPT {
             let commonest = self.rare.keys().max_by_key(|edge| seen[edge]).copied();
             commonest.map(|edge| self.rare.remove(&edge));
         }
     }
+}
+
+/// Cases that share the past of this one up to an instant.
+fn futures(case: &Case, at: u64, scope: &Scope, rng: &mut Rng) -> Vec<Case> {
+    let future = |place: u64| {
+        let (salt, span) = (rng.next_u64(), pick(rng, &SPANS));
+        let storm = (Duration::from_nanos(at) + span).min(scope.storm);
+        let forks = case.forks.iter().copied().chain([Fork { at, salt, anew: place % 2 == 1 }]).collect();
+        Case { forks, storm, calm: Duration::ZERO, ..case.clone() }
+    };
+    (0..FUTURES).map(future).collect()
 }

@@ -162,13 +162,13 @@ fn taken(told: &Told) -> Stage {
 }
 
 fn is_of_client(stage: &Stage, client: u32) -> bool {
-    matches!(stage.step, Step::Invoke(other, _) | Step::GiveUp(other) if other == client)
+    matches!(stage.step, Step::Invoke(other, _) | Step::Administer(other, ..) | Step::GiveUp(other) if other == client)
 }
 
 fn is_of_server(stage: &Stage, node: u16) -> bool {
     match &stage.step {
         Step::Timer(who, _) | Step::Sync(who, _) | Step::Told(who) | Step::Lost(who, ..) => *who == node,
         Step::Act(act, ..) => act.server() == Some(node),
-        Step::Deliver(..) | Step::Invoke(..) | Step::GiveUp(_) => false,
+        Step::Deliver(..) | Step::Invoke(..) | Step::Administer(..) | Step::GiveUp(_) => false,
     }
 }

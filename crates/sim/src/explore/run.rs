@@ -8,7 +8,7 @@ use proto::{Parameters, Target};
 
 use crate::act::Act;
 use crate::core::{Options, Violation};
-use crate::explore::case::{Case, Faults};
+use crate::explore::case::{Case, Faults, Fork};
 use crate::explore::steps::Told;
 use crate::faults::Failure;
 use crate::network::Network;
@@ -31,6 +31,11 @@ pub trait Specimen {
     /// At most so many things that an operator of such a cluster may ask for, one after another; none if the protocol has no such things.
     fn actions(&self, _rng: &mut Rng, _nodes: usize, _most: usize) -> Vec<(Action, Target)> {
         Vec::new()
+    }
+
+    /// The names of the rare paths that its actors speak of.
+    fn marks(&self) -> &'static [&'static str] {
+        &[]
     }
 
     /// What clients saw: the name of the model that it breaks, and why; `None` if it breaks none.
@@ -60,6 +65,21 @@ pub struct Run {
     pub steps: Vec<Told>,
     /// Edges between abstract states that servers went over: [`World::coverage`].
     pub coverage: Vec<(u16, u64)>,
+    /// Rare paths that were taken, a bit for each of [`Specimen::marks`].
+    pub marks: u64,
+}
+
+/// What it took.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Figures {
+    /// Events that happened.
+    pub events: u64,
+    /// Messages that were sent.
+    pub messages: u64,
+    /// Operations that clients asked for.
+    pub operations: usize,
+    /// Simulated time that went by.
+    pub simulated: Duration,
 }
 
 /// Something that must not happen.
@@ -72,6 +92,12 @@ pub struct Finding {
 }
 
 impl Run {
+    /// What it took, from the beginning.
+    pub fn figures(&self) -> Figures {
+        let Run { events, messages, operations, simulated, .. } = *self;
+        Figures { events, messages, operations, simulated }
+    }
+
     /// The figures of a world.
     pub(super) fn of(world: &World) -> Run {
         Run {
@@ -82,6 +108,7 @@ impl Run {
             hash: world.trace_hash(),
             acts: world.storm_so_far().iter().map(|(at, act)| (at.0, act.clone())).collect(),
             coverage: world.coverage().to_vec(),
+            marks: world.marks(),
             ..Run::default()
         }
     }
@@ -97,15 +124,47 @@ impl Case {
             return self.run_steps(steps, specimen, transcript);
         }
         let mut world = specimen.world(self, Options { transcript, ..self.options() })?;
-        let finding = self.go(&mut world, specimen).or_else(|| {
-            let (by, sentence) = specimen.judge(&world.history())?;
-            Some(Finding { by, sentence })
-        });
-        Ok(Run { finding, story: world.take_transcript(), ..Run::of(&world) })
+        let finding = self.go(&mut world, specimen);
+        Ok(judged(world, finding, specimen))
+    }
+
+    /// Runs cases that have this case's past, and each its own last fork at the same instant: the past once, if the world can be copied,
+    /// and not once for each. The first run's figures count the past, those of the others do not.
+    ///
+    /// # Errors
+    /// What is wrong with its parameters.
+    pub fn run_futures(&self, futures: &[Case], specimen: &dyn Specimen) -> Result<Vec<(Run, Figures)>, String> {
+        let Some(at) = futures.first().and_then(|future| future.forks.last()).map(|fork| fork.at) else {
+            return Ok(Vec::new());
+        };
+        let mut world = specimen.world(self, self.options())?;
+        self.begin(&mut world, specimen);
+        let past = self.branch(&mut world, &self.forks).and_then(|()| reach(&mut world, at));
+        let shared = Run::of(&world).figures();
+        let mut runs = Vec::with_capacity(futures.len());
+        for future in futures {
+            let (run, shared) = match world.copy().filter(|_| past.is_ok()) {
+                Some(mut world) => {
+                    let fork = future.forks.len() - 1;
+                    let finding = future.endure(&mut world, &future.forks[fork..]);
+                    (judged(world, finding, specimen), if runs.is_empty() { Figures::default() } else { shared })
+                }
+                None => (future.run(specimen, Transcript::Off)?, Figures::default()),
+            };
+            let figures = run.figures().minus(shared);
+            runs.push((run, figures));
+        }
+        Ok(runs)
     }
 
     /// Load and both phases, without judgement on what clients saw.
     pub(super) fn go(&self, world: &mut World, specimen: &dyn Specimen) -> Option<Finding> {
+        self.begin(world, specimen);
+        self.endure(world, &self.forks)
+    }
+
+    /// Everybody begins to ask, and faults to strike.
+    fn begin(&self, world: &mut World, specimen: &dyn Specimen) {
         let (seed, nodes, keys) = (self.seed, self.nodes, self.keys);
         world.drive(self.clients, (Duration::ZERO, self.think), move |index| {
             Some(Case::operation(seed, nodes, keys, index))
@@ -116,17 +175,17 @@ impl Case {
                 world.operate((self.operator, self.operator * 3), self.actions(specimen, operator));
             }
         }
-        self.endure(world)
-    }
-
-    /// Both phases. What they break is found by oracles, or by an operation that waits in vain.
-    fn endure(&self, world: &mut World) -> Option<Finding> {
         match &self.faults {
             Faults::Drawn(mix) => world.begin_storm((**mix).clone()),
             Faults::Steps(_) => {}
             Faults::Script(_) => world.play_storm(&self.script().unwrap_or_default()),
         }
-        let outcome = self.storm(world).map_err(Failure::from).and_then(|()| match self.calm.is_zero() {
+    }
+
+    /// Both phases, from before these forks on. What they break is found by oracles, or by an operation that waits in vain.
+    fn endure(&self, world: &mut World, forks: &[Fork]) -> Option<Finding> {
+        let storm = self.branch(world, forks).and_then(|()| reach(world, self.storm.as_nanos() as u64));
+        let outcome = storm.map_err(Failure::from).and_then(|()| match self.calm.is_zero() {
             true => Ok(()),
             false => self.ask_everyone(world),
         });
@@ -140,13 +199,18 @@ impl Case {
         }
     }
 
-    /// The first phase, with another future from each fork on.
-    fn storm(&self, world: &mut World) -> Result<(), Violation> {
-        for fork in &self.forks {
-            world.run_for(Duration::from_nanos(fork.at.saturating_sub(world.now().0)))?;
+    /// Takes another future from each fork on.
+    fn branch(&self, world: &mut World, forks: &[Fork]) -> Result<(), Violation> {
+        for fork in forks {
+            reach(world, fork.at)?;
             world.fork(fork.salt);
+            if fork.anew && matches!(self.faults, Faults::Drawn(_)) {
+                let (mix, network) = self.anew(fork.salt);
+                world.change_storm(mix);
+                *world.network_mut() = network;
+            }
         }
-        world.run_for(self.storm.saturating_sub(Duration::from_nanos(world.now().0)))
+        Ok(())
     }
 
     /// With servers, clocks and network well again and nobody else asking, every server must do a write within the time. More cannot be
@@ -176,4 +240,29 @@ impl Case {
         }
         Ok(())
     }
+}
+
+impl Figures {
+    fn minus(self, past: Figures) -> Figures {
+        Figures {
+            events: self.events - past.events,
+            messages: self.messages - past.messages,
+            operations: self.operations - past.operations,
+            simulated: self.simulated - past.simulated,
+        }
+    }
+}
+
+/// Lets time pass up to an instant (ns).
+fn reach(world: &mut World, at: u64) -> Result<(), Violation> {
+    world.run_for(Duration::from_nanos(at.saturating_sub(world.now().0)))
+}
+
+/// A run that is over, with judgement on what clients saw.
+fn judged(mut world: World, finding: Option<Finding>, specimen: &dyn Specimen) -> Run {
+    let finding = finding.or_else(|| {
+        let (by, sentence) = specimen.judge(&world.history())?;
+        Some(Finding { by, sentence })
+    });
+    Run { finding, story: world.take_transcript(), ..Run::of(&world) }
 }

@@ -1,6 +1,6 @@
 //! From a run that fails to the smallest that fails in the same way.
 //!
-//! Two steps. First *simpler conditions*: without loss, tails, kinds of fault, with fewer servers, clients and keys; a change of conditions
+//! Three steps. First *sooner*: other seeds under the same conditions, in runs half as long, and half of that. Then *simpler conditions*: without loss, tails, kinds of fault, with fewer servers, clients and keys; a change of conditions
 //! shifts everything, so that each is tried with several seeds. Then the faults of that run are written down, and *single faults* deleted
 //! (delta debugging: Zeller & Hildebrandt 2002), each with its relief; the rest of the run stays as it is, because every
 //! participant draws from a stream of its own.
@@ -24,21 +24,31 @@ pub struct Shrunk {
     pub tries: u32,
 }
 
+/// A run that fails within this time is short enough.
+const SHORTEST: Duration = Duration::from_millis(300);
+
 /// Seeds that are tried for each simpler condition.
 const SEEDS: u64 = 4;
 
-/// Shrinks a case that fails with `finding`, within about so many events of further runs. The result fails by the same oracle or model,
-/// and is the case itself if nothing smaller does.
+/// Shrinks a case that fails with `finding`, within about so many events of further runs, or until somebody wants an end. The result fails by
+/// the same oracle or model, and is the case itself if nothing smaller does.
 ///
 /// # Errors
 /// What is wrong with the case's parameters.
-pub fn shrink(case: &Case, finding: &Finding, specimen: &dyn Specimen, events: u64) -> Result<Shrunk, String> {
+pub fn shrink(
+    case: &Case,
+    finding: &Finding,
+    specimen: &dyn Specimen,
+    events: u64,
+    stop: &dyn Fn() -> bool,
+) -> Result<Shrunk, String> {
     // Conditions are only the way to fewer steps: most of the time is for these.
-    let mut shrinker = Shrinker { by: &finding.by, specimen, left: events / 4, longest: u64::MAX, tries: 0 };
+    let mut shrinker = Shrinker { by: &finding.by, specimen, stop, left: events / 2, longest: u64::MAX, tries: 0 };
     let mut best = case.clone();
-    shrinker.longest = shrinker.fails(case)?.map_or(0, |run| run.events);
+    shrinker.longest = case.run(specimen, Transcript::Off)?.events;
+    shrinker.sooner(&mut best)?;
     shrinker.simplify(&mut best)?;
-    shrinker.left += events - events / 4;
+    shrinker.left += if stop() { 0 } else { events / 2 };
     if !shrinker.reduce_to_steps(&mut best)? {
         shrinker.write_down(&mut best)?;
         shrinker.delete_faults(&mut best)?;
@@ -50,6 +60,8 @@ pub fn shrink(case: &Case, finding: &Finding, specimen: &dyn Specimen, events: u
 pub(super) struct Shrinker<'a> {
     pub(super) by: &'a str,
     pub(super) specimen: &'a dyn Specimen,
+    /// Whether somebody wants an end.
+    stop: &'a dyn Fn() -> bool,
     /// Events that may still be spent.
     pub(super) left: u64,
     /// Events of the shortest failing run so far: what is simpler and takes longer to fail costs more than it explains.
@@ -58,16 +70,40 @@ pub(super) struct Shrinker<'a> {
 }
 
 impl Shrinker<'_> {
-    /// The run of a case if it fails in the same way.
+    /// The run of a case if it fails in the same way. Settings that do not go together, as of a smaller cluster, fail in another.
     pub(super) fn fails(&mut self, case: &Case) -> Result<Option<Run>, String> {
-        if self.left == 0 {
+        if self.left == 0 || (self.stop)() {
+            self.left = 0;
             return Ok(None);
         }
-        let run = case.run(self.specimen, Transcript::Off)?;
+        let Ok(run) = case.run(self.specimen, Transcript::Off) else { return Ok(None) };
         self.left = self.left.saturating_sub(cost(case, &run));
         self.tries += 1;
         let same = run.finding.as_ref().is_some_and(|finding| finding.by == self.by);
         Ok(same.then_some(run))
+    }
+
+    /// A run under the same conditions that fails in half of the time, by another seed; then in half of that. What leads to a failure late in
+    /// a long run usually does so early in one of many short ones, and a short run has little to be deleted.
+    fn sooner(&mut self, best: &mut Case) -> Result<(), String> {
+        if self.by == "progress" {
+            return Ok(());
+        }
+        let enough = self.left / 2;
+        let mut fails_at = best.run(self.specimen, Transcript::Off)?.simulated.min(best.storm);
+        while fails_at > SHORTEST {
+            let shorter = Case { forks: Vec::new(), storm: fails_at / 2, calm: Duration::ZERO, ..best.clone() };
+            let mut found = None;
+            while found.is_none() && self.left > enough {
+                let seed = best.seed.wrapping_add(u64::from(self.tries) + 1);
+                let case = Case { seed, ..shorter.clone() };
+                found = self.fails(&case)?.map(|run| (case, run));
+            }
+            let Some((case, run)) = found else { return Ok(()) };
+            (self.longest, fails_at) = (run.events, run.simulated.min(case.storm));
+            *best = case;
+        }
+        Ok(())
     }
 
     /// Each simpler condition in turn, again and again until none can be kept.
@@ -80,6 +116,13 @@ impl Shrinker<'_> {
                 if candidate != *best
                     && let Some(found) = self.with_some_seed(&candidate)?
                 {
+                    (*best, simpler) = (found, true);
+                }
+            }
+            for name in best.parameters.keys().cloned().collect::<Vec<_>>() {
+                let mut candidate = best.clone();
+                candidate.parameters.remove(&name);
+                if let Some(found) = self.with_some_seed(&candidate)? {
                     (*best, simpler) = (found, true);
                 }
             }

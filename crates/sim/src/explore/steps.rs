@@ -115,7 +115,7 @@ impl Steps {
     /// How many clients there must be.
     fn clients(&self) -> u32 {
         let clients = self.stages.iter().filter_map(|stage| match stage.step {
-            Step::Invoke(client, _) | Step::GiveUp(client) => Some(client + 1),
+            Step::Invoke(client, _) | Step::Administer(client, ..) | Step::GiveUp(client) => Some(client + 1),
             _ => None,
         });
         clients.max().unwrap_or(0)
@@ -124,7 +124,7 @@ impl Steps {
     /// The clients that are asked for something.
     pub(super) fn asked(&self) -> BTreeSet<u32> {
         let asked = self.stages.iter().filter_map(|stage| match stage.step {
-            Step::Invoke(client, _) => Some(client),
+            Step::Invoke(client, _) | Step::Administer(client, ..) => Some(client),
             _ => None,
         });
         asked.collect()

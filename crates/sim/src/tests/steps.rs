@@ -77,7 +77,7 @@ fn a_find_is_cut_to_the_steps_that_matter() {
         Some((case, finding))
     };
     let (case, finding) = (0..100).find_map(|seed| found(&seed)).expect("one of the seeds finds it");
-    let shrunk = shrink(&case, &finding, &toy, 5_000_000).expect("it runs");
+    let shrunk = shrink(&case, &finding, &toy, 5_000_000, &|| false).expect("it runs");
     let stages = &steps(&shrunk.case).stages;
     // A write, its arrival, the crash that forgets it, and the boot that shows it.
     assert!((3..=5).contains(&stages.len()), "{stages:?}");

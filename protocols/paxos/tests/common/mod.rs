@@ -35,7 +35,7 @@ pub fn world(settings: Settings, options: Options) -> World {
 }
 
 /// Reads, writes and compare-and-sets of `keys` keys, asked of all servers: proposers compete.
-pub fn load(seed: u64, nodes: usize, keys: u64) -> impl FnMut(u64) -> Option<(Request, Target)> {
+pub fn load(seed: u64, nodes: usize, keys: u64) -> impl Fn(u64) -> Option<(Request, Target)> {
     move |index| {
         let mut rng = Rng::new(Seed(seed).nth(index));
         let key = rng.below(keys) as u32;

@@ -36,7 +36,7 @@ pub fn world(settings: Settings, options: Options) -> World {
 
 /// Reads, writes and compare-and-sets of few keys, through the leader, through any node, and of nodes that must answer
 /// themselves. What operation `index` is depends on it and the seed alone.
-pub fn load(seed: u64, nodes: usize) -> impl FnMut(u64) -> Option<(Request, Target)> {
+pub fn load(seed: u64, nodes: usize) -> impl Fn(u64) -> Option<(Request, Target)> {
     move |index| {
         let mut rng = Rng::new(Seed(seed).nth(index));
         let key = rng.below(3) as u32;
