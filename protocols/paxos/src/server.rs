@@ -3,6 +3,7 @@
 //! The rules live beside this file: [`acceptor`](super::acceptor) what is promised and accepted, [`proposer`](super::proposer) how
 //! an operation gets its answer. Here they meet disk and network.
 
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, VecDeque};
 use std::hash::{Hash, Hasher};
 
@@ -200,14 +201,26 @@ impl Server {
             self.life = reader.number()?;
             self.forgot = reader.number()? != 0;
         }
-        let compacted = disk.blobs.get(REGISTERS);
-        // Records older than the compaction may be there, but only with those that followed them.
-        for bytes in compacted.into_iter().chain(&disk.log) {
-            let mut reader = Reader::new(bytes);
-            while reader.left() > 0 {
-                let (key, register) = Register::decode(&mut reader)?;
-                self.keys.entry(key).or_default().register = register;
+        // The last record of a key counts, so the last come first and only they are read. Records older than the compaction may be
+        // there, but only with those that followed them.
+        for bytes in disk.log.iter().rev() {
+            if !self.keys.contains_key(&Reader::new(bytes).small("key")?) {
+                self.recover_register(&mut Reader::new(bytes))?;
             }
+        }
+        let compacted = disk.blobs.get(REGISTERS).cloned().unwrap_or_default();
+        let mut reader = Reader::new(&compacted);
+        while reader.left() > 0 {
+            self.recover_register(&mut reader)?;
+        }
+        Ok(())
+    }
+
+    /// Takes over a register as the disk has it, unless a later record had it too.
+    fn recover_register(&mut self, reader: &mut Reader<'_>) -> Result<(), Malformed> {
+        let (key, register) = Register::decode(reader)?;
+        if let Entry::Vacant(place) = self.keys.entry(key) {
+            place.insert(Key::default()).register = register;
         }
         Ok(())
     }
