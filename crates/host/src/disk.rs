@@ -9,7 +9,7 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 use std::{io, mem};
 
-use base::Time;
+use base::{Bytes, Time};
 use proto::{Barrier, DiskWrite};
 use rustix::event::{EventfdFlags, eventfd};
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -98,6 +98,12 @@ impl Writer {
     /// Adds a write to this round.
     pub fn push(&mut self, write: &DiskWrite, barrier: Barrier) {
         self.gathered.push(write);
+        self.written = barrier;
+    }
+
+    /// Adds records to this round's writes; `barrier` is of the last.
+    pub fn append(&mut self, records: &[Bytes], barrier: Barrier) {
+        records.iter().for_each(|record| self.gathered.push(&DiskWrite::Append(record.clone())));
         self.written = barrier;
     }
 

@@ -177,6 +177,7 @@ impl Node {
                 Output::Send { to, message, after } if after == Barrier::NONE => self.deliver(to, message),
                 Output::Send { to, message, after } => self.deliver_after(after, to, message),
                 Output::Write { write, barrier } => self.disk.push(&write, barrier),
+                Output::Append { records, barrier } => self.disk.append(&records, barrier),
                 Output::SetTimer { timer, after } => self.timers.set(timer, self.now.monotonic + after),
                 Output::CancelTimer(timer) => self.timers.cancel(timer),
                 Output::Label(text) => self.tell(&text),

@@ -151,7 +151,9 @@ impl<A: Actor<Message = Bytes>> ActorClient<A> {
                     Output::SetTimer { timer, after } => effects.set_timer(timer, after),
                     Output::CancelTimer(timer) => effects.effects.push(Effect::CancelTimer(timer)),
                     // A client has no disk: its writes are durable at once.
-                    Output::Write { barrier, .. } => inputs.push_back(Input::Durable(barrier)),
+                    Output::Write { barrier, .. } | Output::Append { barrier, .. } => {
+                        inputs.push_back(Input::Durable(barrier));
+                    }
                     Output::Send { .. } | Output::Busy(_) | Output::Label(_) | Output::Mark(_) | Output::Halt(_) => {}
                 }
             }

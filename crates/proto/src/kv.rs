@@ -37,37 +37,16 @@ impl Kv {
         self.values.get(&key).map_or(NIL, |(value, _)| number(value))
     }
 
-    fn set(&mut self, key: u32, value: Bytes) {
+    fn set(&mut self, key: u32, value: &[u8]) {
         let mut hasher = Fingerprint::new();
         hasher.word(u64::from(key));
-        hasher.write(&value);
+        hasher.write(value);
         let new = hasher.finish();
-        let old = self.values.insert(key, (value, new)).map_or(0, |(_, old)| old);
+        let old = self.values.insert(key, (Bytes::copy_from_slice(value), new)).map_or(0, |(_, old)| old);
         self.digest = self.digest.wrapping_sub(old).wrapping_add(new);
     }
-}
 
-impl StateMachine for Kv {
-    fn apply(&mut self, command: &Bytes) -> Bytes {
-        let Some((function, key)) = head(command) else { return Bytes::from_static(&[INVALID]) };
-        match function {
-            WRITE if command.len() >= 13 => {
-                self.set(key, command.slice(5..));
-                Bytes::from_static(&[DONE])
-            }
-            CAS if command.len() >= 21 => {
-                let expected = number(&command.slice(5..13));
-                if self.get(key) != expected {
-                    return Bytes::from_static(&[CONFLICT]);
-                }
-                self.set(key, command.slice(13..));
-                Bytes::from_static(&[DONE])
-            }
-            _ => self.query(command),
-        }
-    }
-
-    fn query(&self, question: &Bytes) -> Bytes {
+    fn answer(&self, question: &[u8]) -> Bytes {
         match head(question) {
             Some((READ, key)) => match self.values.get(&key) {
                 Some((value, _)) => [&[VALUE], value.as_ref()].concat().into(),
@@ -75,6 +54,31 @@ impl StateMachine for Kv {
             },
             _ => Bytes::from_static(&[INVALID]),
         }
+    }
+}
+
+impl StateMachine for Kv {
+    fn apply(&mut self, command: &[u8]) -> Bytes {
+        let Some((function, key)) = head(command) else { return Bytes::from_static(&[INVALID]) };
+        match function {
+            WRITE if command.len() >= 13 => {
+                self.set(key, &command[5..]);
+                Bytes::from_static(&[DONE])
+            }
+            CAS if command.len() >= 21 => {
+                let expected = number(&command[5..13]);
+                if self.get(key) != expected {
+                    return Bytes::from_static(&[CONFLICT]);
+                }
+                self.set(key, &command[13..]);
+                Bytes::from_static(&[DONE])
+            }
+            _ => self.answer(command),
+        }
+    }
+
+    fn query(&self, question: &Bytes) -> Bytes {
+        self.answer(question)
     }
 
     fn snapshot(&self) -> Bytes {
@@ -97,7 +101,7 @@ impl StateMachine for Kv {
             if snapshot.len() < at + 8 + length {
                 return Err(Malformed("snapshot ends in a value".into()));
             }
-            store.set(key, snapshot.slice(at + 8..at + 8 + length));
+            store.set(key, &snapshot[at + 8..at + 8 + length]);
             at += 8 + length;
         }
         Ok(store)
@@ -134,7 +138,7 @@ impl Service for Kv {
     fn completion(_request: &Request, reply: &Bytes) -> Completion {
         match reply.first() {
             Some(&DONE) => Completion::ok(NIL),
-            Some(&VALUE) if reply.len() >= 9 => Completion::ok(number(&reply.slice(1..))),
+            Some(&VALUE) if reply.len() >= 9 => Completion::ok(number(&reply[1..])),
             Some(&MISSING) => Completion::ok(NIL),
             Some(&CONFLICT) => Completion::fail(ErrorKind::Precondition),
             _ => Completion::info(ErrorKind::Malformed),
@@ -142,12 +146,12 @@ impl Service for Kv {
     }
 }
 
-fn head(command: &Bytes) -> Option<(u8, u32)> {
+fn head(command: &[u8]) -> Option<(u8, u32)> {
     let key = command.get(1..5)?.try_into().ok()?;
     Some((command[0], u32::from_le_bytes(key)))
 }
 
-fn number(value: &Bytes) -> u64 {
+fn number(value: &[u8]) -> u64 {
     value.first_chunk::<8>().map_or(NIL, |bytes| u64::from_le_bytes(*bytes))
 }
 

@@ -25,6 +25,7 @@ pub mod kv;
 mod marks;
 mod out;
 mod protocol;
+mod records;
 mod state_machine;
 pub mod wire;
 mod wired;
@@ -35,5 +36,6 @@ pub use actor::{
 pub use bugs::Bug;
 pub use out::{Barrier, DiskWrite, Out, Output};
 pub use protocol::{Oracle, Parameters, Protocol, Survives};
+pub use records::Records;
 pub use state_machine::{Access, Service, StateMachine};
 pub use wired::Wired;

@@ -6,6 +6,7 @@ use base::Bytes;
 use history::Completion;
 
 use crate::actor::{Address, TimerId, Token};
+use crate::records::Records;
 
 /// A point in the sequence of an actor's durable writes: "everything up to the n-th write of this life".
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
@@ -75,6 +76,13 @@ pub enum Output<M> {
         /// The barrier that this write completes.
         barrier: Barrier,
     },
+    /// Add records at the end of the log: as many writes as there are records, and the disk may lose some of them.
+    Append {
+        /// What.
+        records: Records,
+        /// The barrier that the last of them completes.
+        barrier: Barrier,
+    },
     /// Fire a timer after this long, instead of when it was set before.
     SetTimer {
         /// Which.
@@ -138,6 +146,14 @@ impl<M> Out<M> {
     /// Adds a record to the durable log.
     pub fn append(&mut self, record: Bytes) -> Barrier {
         self.write(DiskWrite::Append(record))
+    }
+
+    /// Adds records to the durable log, one after another.
+    pub fn append_all(&mut self, records: Records) -> Barrier {
+        self.written += records.len() as u64;
+        let barrier = self.barrier();
+        self.outputs.push(Output::Append { records, barrier });
+        barrier
     }
 
     /// Removes the log's records from index `from` on.
@@ -214,6 +230,7 @@ impl<M> Out<M> {
             Output::Send { to, message, after } => Output::Send { to, message: change(message), after },
             Output::Complete { token, completion, after } => Output::Complete { token, completion, after },
             Output::Write { write, barrier } => Output::Write { write, barrier },
+            Output::Append { records, barrier } => Output::Append { records, barrier },
             Output::SetTimer { timer, after } => Output::SetTimer { timer, after },
             Output::CancelTimer(timer) => Output::CancelTimer(timer),
             Output::Busy(span) => Output::Busy(span),

@@ -4,7 +4,9 @@ use history::{Completion, Request};
 /// What a consensus protocol replicates: a deterministic function from commands to replies.
 pub trait StateMachine: Clone + Default + Send + 'static {
     /// Executes a command that changes the state, and replies.
-    fn apply(&mut self, command: &Bytes) -> Bytes;
+    ///
+    /// What it keeps of the command it copies: bytes that were shared would keep alive the whole batch that they came in.
+    fn apply(&mut self, command: &[u8]) -> Bytes;
 
     /// Answers a question that does not change the state.
     fn query(&self, question: &Bytes) -> Bytes;

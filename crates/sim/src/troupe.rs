@@ -7,8 +7,8 @@ use std::sync::Arc;
 
 use base::{Bytes, Fingerprint, NodeId, Rng};
 use proto::{
-    Actor, Address, Barrier, Context, Input, Message, Now, Observation, Oracle, Out, Output, Protocol, Recovered,
-    Survives, TimerId, Token,
+    Actor, Address, Barrier, Context, DiskWrite, Input, Message, Now, Observation, Oracle, Out, Output, Protocol,
+    Recovered, Survives, TimerId, Token,
 };
 
 use crate::choices::Stream;
@@ -353,6 +353,10 @@ fn flush<M: Message>(out: &mut Out<M>, mail: &mut Slab<M>, core: &mut Core, who:
             Output::Write { write, .. } => {
                 core.write(who, write);
                 writes += 1;
+            }
+            Output::Append { records, .. } => {
+                records.iter().for_each(|record| core.write(who, DiskWrite::Append(record.clone())));
+                writes += records.len() as u32;
             }
             Output::SetTimer { timer, after } => core.set_timer(who, timer, after),
             Output::CancelTimer(timer) => core.cancel_timer(who, timer),

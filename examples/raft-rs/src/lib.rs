@@ -6,14 +6,12 @@ use std::time::Duration;
 
 use base::{Bytes, NodeId, mix};
 use history::{Completion, ErrorKind, Request};
-use proto::kv::Kv;
 use proto::{
-    Access, Actor, Address, Context, Input, Protocol, Recovered, Service, StateMachine, Target, TimerId, Token,
+    Access, Actor, Address, Context, Input, Protocol, Recovered, Service, StateMachine, Target, TimerId, Token, kv::Kv,
 };
 use protobuf::Message as _;
 use raft::eraftpb::{Entry, HardState, Message};
-use raft::storage::MemStorage;
-use raft::{Config, RawNode, StateRole};
+use raft::{Config, RawNode, StateRole, storage::MemStorage};
 
 /// What is said, in bytes, which are messages as they are: `p` a message of raft-rs, `a` a command, `d` a reply, `r` refused; the number of
 /// the operation; and the rest.
@@ -91,11 +89,9 @@ impl Server {
             ctx.out.send(Address::Node(NodeId(message.to as u16 - 1)), say(b'p', 0, &bytes)); // waits for the disk
         }
         for entry in committed.into_iter().filter(|entry| !entry.data.is_empty()) {
-            let reply = self.store.apply(&Bytes::from(entry.data.to_vec()));
+            let reply = self.store.apply(&entry.data);
             let id = entry.context.first_chunk().map_or(0, |id| u64::from_le_bytes(*id));
-            if let Some(client) = self.waiting.remove(&id) {
-                ctx.out.send(client, say(b'd', id, &reply));
-            }
+            self.waiting.remove(&id).into_iter().for_each(|client| ctx.out.send(client, say(b'd', id, &reply)));
         }
         self.node.advance_apply();
     }
@@ -116,11 +112,10 @@ impl Actor for Client {
             }
             Input::Message { message, .. } => {
                 let (kind, id, reply) = hear(&message);
-                if let Some(request) = self.0.remove(&Token(id as u32)) {
-                    let refused = Completion::fail(ErrorKind::NoLeader);
-                    let end = if kind == b'd' { Kv::completion(&request, &reply) } else { refused };
-                    ctx.out.complete(Token(id as u32), end);
-                }
+                let Some(request) = self.0.remove(&Token(id as u32)) else { return };
+                let refused = Completion::fail(ErrorKind::NoLeader);
+                let end = if kind == b'd' { Kv::completion(&request, &reply) } else { refused };
+                ctx.out.complete(Token(id as u32), end);
             }
             Input::Abandon(token) => _ = self.0.remove(&token),
             _ => {}
@@ -140,9 +135,8 @@ impl Protocol for RaftRs {
         let storage = MemStorage::new_with_conf_state(((1..=self.0).collect::<Vec<u64>>(), vec![]));
         let entries = disk.log.iter().map(|bytes| Entry::parse_from_bytes(bytes).expect("it was synced"));
         storage.wl().append(&entries.collect::<Vec<_>>()).expect("entries follow one another");
-        if let Some(bytes) = disk.blobs.get("state") {
-            storage.wl().set_hardstate(HardState::parse_from_bytes(bytes).expect("it was synced"));
-        }
+        let state = disk.blobs.get("state").map(|bytes| HardState::parse_from_bytes(bytes).expect("it was synced"));
+        storage.wl().set_hardstate(state.unwrap_or_default());
         let config = Config { check_quorum: true, pre_vote: true, ..Config::new(u64::from(me.0) + 1) };
         let node = RawNode::new(&config, storage, &slog::Logger::root(slog::Discard, slog::o!()));
         ctx.out.set_timer(TimerId(0), Duration::from_millis(5));

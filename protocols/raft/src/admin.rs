@@ -146,6 +146,8 @@ impl<S: StateMachine> Replica<S> {
         }
         ctx.out.label(format!("sets members: {members}"));
         self.append(ctx, 0, [(EntryKind::Members, &members.encode()[..])].into_iter());
+        // The new members may have what the old ones had not.
+        self.advance_commit(ctx);
     }
 }
 

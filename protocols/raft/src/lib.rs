@@ -24,8 +24,9 @@
 //! **Replication.** The leader appends commands to its log and sends them with the index and term of the entry before. A follower
 //! that has another entry there refuses; the leader backs off, a whole term per exchange, until the logs agree, and what follows in
 //! the follower's log is overwritten. By induction, two logs with the same term at an index are the same up to there (*log
-//! matching*, §5.3). When the logs agree, appends are pipelined in a window; until then one is sent at a time. `replication.rs`,
-//! `progress.rs`, `log.rs`.
+//! matching*, §5.3). When the logs agree, appends are pipelined in a window; until then one is sent at a time. Commands that came together
+//! stay together: the leader puts them in one buffer, which its log, its disk, the messages to all followers and their logs and disks
+//! share, so that most of what an entry costs beyond its bytes is paid once a batch. `replication.rs`, `progress.rs`, `log.rs`.
 //!
 //! **Commitment.** An entry *of the leader's own term* that a majority holds on disk is committed, and with it everything before
 //! (§5.4.2). An entry of an earlier term may be on a majority and still be overwritten: figure 8 of the paper is the most
@@ -71,7 +72,8 @@
 //! # What is left out
 //!
 //! - a server whose disk was emptied coming back as if nothing had happened: it has forgotten its votes. It must be taken out of the members
-//!   first, and added again;
+//!   first, and added again. [`proto::Recovered::replaced`] is not looked at: [`Survives::wiped`](proto::Survives) is 0, so the simulated
+//!   world gives no member an empty disk, and the real runtime is never told that a disk is another;
 //! - witnesses (members without a state), priorities of candidates, snapshots written beside the work or as a difference to the last one;
 //! - telling servers that were taken out that they were: they look for a leader in vain, and disturb nobody (pre-vote);
 //! - exactly-once sessions (§6.3): a client does not repeat what may have happened, and its channel must not repeat messages (TCP

@@ -1,12 +1,14 @@
 //! The replicated log of one replica, in memory.
 //!
 //! An entry is kept in the form in which the disk and the wire carry it, so that a follower writes the very bytes that it
-//! received and a command is copied once per node at most, whatever the number of replicas.
+//! received and a command is copied once per node at most, whatever the number of replicas. Entries that came together stay together:
+//! the log, the disk and the messages to all followers share one batch, at the price of one count each.
 
 use std::collections::VecDeque;
+use std::hash::{Hash, Hasher};
 
 use base::Bytes;
-use proto::Malformed;
+use proto::{Malformed, Records};
 
 use crate::members::Members;
 
@@ -25,29 +27,32 @@ pub enum EntryKind {
 /// Bytes of a record before the command: `term: u64` (little endian), `kind: u8`.
 pub const RECORD_HEADER: usize = 9;
 
-/// One entry of the log.
+/// One entry of the log: what its record says.
 ///
 /// Invariant: `record` starts with `term` and a known kind, and members follow where the kind says so.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct Entry {
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Entry<'a> {
     /// The term in which a leader made the entry.
     pub term: u64,
     /// Term, kind and command, as on disk and wire.
-    pub record: Bytes,
+    pub record: &'a Bytes,
 }
 
-impl Entry {
+impl<'a> Entry<'a> {
     /// Reads a record back.
-    pub fn decode(record: Bytes) -> Result<Self, Malformed> {
+    pub fn decode(record: &'a Bytes) -> Result<Self, Malformed> {
         let known = match record.get(8) {
             Some(0 | 1) => true,
             Some(2) => Members::decode(&record[RECORD_HEADER..]).is_some(),
             _ => false,
         };
-        match record.first_chunk::<8>() {
-            Some(term) if known => Ok(Entry { term: u64::from_le_bytes(*term), record }),
-            _ => Err(Malformed(format!("log record of {} bytes", record.len()))),
-        }
+        if known { Ok(Entry::of(record)) } else { Err(Malformed(format!("log record of {} bytes", record.len()))) }
+    }
+
+    /// The entry of a record that was decoded before.
+    pub(crate) fn of(record: &'a Bytes) -> Self {
+        let term = record.first_chunk().expect("a record begins with a term");
+        Entry { term: u64::from_le_bytes(*term), record }
     }
 
     /// Appends the record of an entry to `buffer`.
@@ -71,9 +76,9 @@ impl Entry {
         if self.kind() == EntryKind::Members { Members::decode(&self.record[RECORD_HEADER..]) } else { None }
     }
 
-    /// The command, sharing the record's bytes.
-    pub fn command(&self) -> Bytes {
-        self.record.slice(RECORD_HEADER..)
+    /// The command.
+    pub fn command(&self) -> &'a [u8] {
+        &self.record[RECORD_HEADER..]
     }
 }
 
@@ -83,24 +88,52 @@ impl Entry {
 ///
 /// It also knows who the members are, because the latest entry about them counts from the moment it is in the log, committed or
 /// not, and no longer when it is overwritten (dissertation §4.1).
-#[derive(Clone, Debug, Hash)]
+#[derive(Clone, Debug)]
 pub struct Log {
     /// Entries up to this index are no longer here.
     base: u64,
     /// The term of entry `base`.
     base_term: u64,
-    entries: VecDeque<Entry>,
+    /// Index and term of the last entry.
+    last: (u64, u64),
+    /// The entries after `base`, without gaps.
+    batches: VecDeque<Batch>,
     bytes: u64,
     truncations: u64,
     /// Members by the index from which they count. Never empty.
     members: Vec<(u64, Members)>,
 }
 
+/// Entries that came together. Invariant: there is at least one.
+#[derive(Clone, Debug)]
+struct Batch {
+    /// Index of the first.
+    first: u64,
+    records: Records,
+}
+
+impl Batch {
+    /// Index of the last entry.
+    fn last(&self) -> u64 {
+        self.first + self.records.len() as u64 - 1
+    }
+}
+
+/// By what is in it, however it came.
+impl Hash for Log {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        (self.base, self.base_term, self.last).hash(state);
+        self.batches.iter().flat_map(|batch| batch.records.iter()).for_each(|record| record.hash(state));
+        (self.truncations, &self.members).hash(state);
+    }
+}
+
 impl Log {
     /// A log without entries that goes on after entry `base` of term `base_term`, where `members` count since `since`.
     pub fn new((base, base_term): (u64, u64), since: u64, members: Members) -> Self {
         let members = vec![(since, members)];
-        Log { base, base_term, entries: VecDeque::new(), bytes: 0, truncations: 0, members }
+        let last = (base, base_term);
+        Log { base, base_term, last, batches: VecDeque::new(), bytes: 0, truncations: 0, members }
     }
 
     /// Index of the last entry that is no longer here; 0 if none is gone.
@@ -110,23 +143,52 @@ impl Log {
 
     /// Index of the last entry; 0 if there is none.
     pub fn last_index(&self) -> u64 {
-        self.base + self.entries.len() as u64
+        self.last.0
     }
 
     /// Term of the last entry; 0 if there is none.
     pub fn last_term(&self) -> u64 {
-        self.entries.back().map_or(self.base_term, |entry| entry.term)
+        self.last.1
     }
 
     /// Term of the entry at `index`; 0 before the first, `None` after the last and where it is no longer known.
     pub fn term(&self, index: u64) -> Option<u64> {
-        if index == self.base { Some(self.base_term) } else { self.entry(index).map(|entry| entry.term) }
+        match index {
+            _ if index == self.last.0 => Some(self.last.1),
+            _ if index == self.base => Some(self.base_term),
+            _ => self.entry(index).map(|entry| entry.term),
+        }
     }
 
     /// The entry at `index`.
-    pub fn entry(&self, index: u64) -> Option<&Entry> {
-        let place = index.checked_sub(self.base + 1)?;
-        self.entries.get(place as usize)
+    pub fn entry(&self, index: u64) -> Option<Entry<'_>> {
+        let batch = &self.batches[self.place(index)?];
+        Some(Entry::of(&batch.records[(index - batch.first) as usize]))
+    }
+
+    /// The entry at `index` and those behind it that came with it.
+    pub fn batch(&self, index: u64) -> Option<&[Bytes]> {
+        let batch = &self.batches[self.place(index)?];
+        Some(&batch.records[(index - batch.first) as usize..])
+    }
+
+    /// Where the batch is that holds the entry at `index`.
+    ///
+    /// Found by halves, from bounds that are close near both ends, where most questions are: no batch is empty, so as many batches as
+    /// entries lie between at most.
+    fn place(&self, index: u64) -> Option<usize> {
+        if index <= self.base || index > self.last.0 {
+            return None;
+        }
+        let end = self.batches.len() - 1;
+        let (mut low, mut high) =
+            (end.saturating_sub((self.last.0 - index) as usize), (index - self.base - 1) as usize);
+        high = high.min(end);
+        while low < high {
+            let middle = low.midpoint(high);
+            if self.batches[middle].last() < index { low = middle + 1 } else { high = middle }
+        }
+        Some(low)
     }
 
     /// Who the members are.
@@ -160,38 +222,54 @@ impl Log {
         self.truncations
     }
 
-    /// Adds an entry at the end.
-    pub fn push(&mut self, entry: Entry) {
-        self.bytes += entry.record.len() as u64;
-        let members = entry.members();
-        self.entries.push_back(entry);
-        if let Some(members) = members
-            && self.last_index() > self.members[0].0
-        {
-            self.members.push((self.last_index(), members));
+    /// Adds entries at the end. Each record must have been decoded before.
+    pub fn push(&mut self, records: Records) {
+        let Some(last) = records.last() else { return };
+        let first = self.last.0 + 1;
+        for (index, record) in (first..).zip(&records[..]) {
+            self.bytes += record.len() as u64;
+            if let Some(members) = Entry::of(record).members()
+                && index > self.members[0].0
+            {
+                self.members.push((index, members));
+            }
         }
+        self.last = (self.last.0 + records.len() as u64, Entry::of(last).term);
+        self.batches.push_back(Batch { first, records });
     }
 
     /// Removes the entries from `index` on.
     pub fn truncate(&mut self, index: u64) {
-        let keep = index.saturating_sub(self.base + 1) as usize;
-        if keep < self.entries.len() {
-            self.bytes -= self.entries.range(keep..).map(|entry| entry.record.len() as u64).sum::<u64>();
-            self.entries.truncate(keep);
-            self.truncations += 1;
-            while self.members.len() > 1 && self.members_since() >= index {
-                self.members.pop();
-            }
+        let keep = index.saturating_sub(1).max(self.base);
+        if keep >= self.last.0 {
+            return;
+        }
+        self.bytes -= self.bytes_after(keep);
+        self.last = (keep, self.term(keep).expect("it is here"));
+        self.truncations += 1;
+        while self.batches.back().is_some_and(|batch| batch.first > keep) {
+            self.batches.pop_back();
+        }
+        if let Some(batch) = self.batches.back_mut() {
+            batch.records = batch.records.clone().first((keep - batch.first + 1) as usize);
+        }
+        while self.members.len() > 1 && self.members_since() >= index {
+            self.members.pop();
         }
     }
 
     /// Forgets the entries up to `index`, which a snapshot has.
     pub fn discard(&mut self, index: u64) {
         let Some(term) = self.term(index).filter(|_| index > self.base) else { return };
-        for entry in self.entries.drain(..(index - self.base) as usize) {
-            self.bytes -= entry.record.len() as u64;
-        }
+        self.bytes = self.bytes_after(index);
         (self.base, self.base_term) = (index, term);
+        while self.batches.front().is_some_and(|batch| batch.last() <= index) {
+            self.batches.pop_front();
+        }
+        if let Some(batch) = self.batches.front_mut().filter(|batch| batch.first <= index) {
+            batch.records = batch.records.clone().after((index + 1 - batch.first) as usize);
+            batch.first = index + 1;
+        }
         let old = self.members.iter().rposition(|(since, _)| *since <= index).unwrap_or(0);
         self.members.drain(..old);
     }
@@ -203,24 +281,28 @@ impl Log {
 
     /// Size in bytes of the records after `index`.
     pub fn bytes_after(&self, index: u64) -> u64 {
-        let from = (index.saturating_sub(self.base) as usize).min(self.entries.len());
-        self.entries.range(from..).map(|entry| entry.record.len() as u64).sum()
+        self.records_from(index + 1).map(|record| record.len() as u64).sum()
     }
 
-    /// Copies of the entries from `from` on (their bytes are shared), up to `limit` bytes but at least one if there is one,
-    /// and their size in bytes.
-    pub fn batch(&self, from: u64, limit: usize) -> (Vec<Entry>, usize) {
-        let start = (from.saturating_sub(self.base + 1) as usize).min(self.entries.len());
-        let mut bytes = 0;
-        let mut count = 0;
-        for entry in self.entries.range(start..) {
-            if count > 0 && bytes + entry.record.len() > limit {
-                break;
-            }
-            bytes += entry.record.len();
-            count += 1;
+    /// The entries from `from` on, up to `limit` bytes but at least one if there is one, and their size in bytes.
+    ///
+    /// What came together goes on together; only a follower that lags behind gets batches put together for it.
+    pub fn take(&self, from: u64, limit: usize) -> (Records, usize) {
+        let Some(place) = self.place(from) else { return (Records::default(), 0) };
+        let Batch { first, records } = &self.batches[place];
+        let batch = records.clone().after((from - first) as usize);
+        let (count, bytes) = fitting(batch.iter(), limit);
+        if count < batch.len() || place + 1 == self.batches.len() {
+            return (batch.first(count), bytes);
         }
-        (self.entries.range(start..start + count).cloned().collect(), bytes)
+        let (count, bytes) = fitting(self.records_from(from), limit);
+        (self.records_from(from).take(count).cloned().collect(), bytes)
+    }
+
+    fn records_from(&self, from: u64) -> impl Iterator<Item = &Bytes> {
+        let from = from.max(self.base + 1);
+        let place = self.place(from).unwrap_or(self.batches.len());
+        self.batches.range(place..).flat_map(move |batch| &batch.records[from.saturating_sub(batch.first) as usize..])
     }
 
     /// Whether a log that ends in (`term`, `index`) is at least as up-to-date as this one (paper §5.4.1).
@@ -246,16 +328,35 @@ impl Log {
     }
 }
 
+/// How many of the first `records`, at least one, take at most `limit` bytes, and how many they take.
+fn fitting<'a>(records: impl Iterator<Item = &'a Bytes>, limit: usize) -> (usize, usize) {
+    let (mut count, mut bytes) = (0, 0);
+    for record in records {
+        if count > 0 && bytes + record.len() > limit {
+            break;
+        }
+        bytes += record.len();
+        count += 1;
+    }
+    (count, bytes)
+}
+
 #[cfg(test)]
 mod tests {
-    use base::NodeSet;
+    use base::{Fingerprint, NodeSet};
 
     use super::*;
 
     fn log(terms: &[u64]) -> Log {
         let mut log = Log::new((0, 0), 0, Members::of(NodeSet::first(3)));
-        terms.iter().for_each(|&term| log.push(Entry::decode(record(term, b"x")).expect("well-formed")));
+        // The last two come together.
+        let (alone, together) = terms.split_at(terms.len().saturating_sub(2));
+        alone.chunks(1).chain([together]).for_each(|terms| log.push(records(terms)));
         log
+    }
+
+    fn records(terms: &[u64]) -> Records {
+        terms.iter().map(|term| record(*term, b"x")).collect()
     }
 
     fn record(term: u64, command: &[u8]) -> Bytes {
@@ -277,11 +378,12 @@ mod tests {
     }
 
     #[test]
-    fn a_batch_respects_its_limit_but_always_moves() {
+    fn what_is_taken_respects_its_limit_but_always_moves() {
         let log = log(&[1; 5]);
-        assert_eq!(log.batch(2, 20).0.len(), 2);
-        assert_eq!(log.batch(2, 1).0.len(), 1);
-        assert_eq!(log.batch(6, 100), (vec![], 0));
+        assert_eq!(log.take(2, 20), (records(&[1, 1]), 20), "of two batches");
+        assert_eq!(log.take(4, 100), (records(&[1, 1]), 20));
+        assert_eq!((log.take(2, 1).0.len(), log.take(4, 1).0.len()), (1, 1));
+        assert_eq!(log.take(6, 100), (records(&[]), 0));
     }
 
     #[test]
@@ -317,12 +419,33 @@ mod tests {
     }
 
     #[test]
+    fn a_batch_is_cut_where_the_log_is() {
+        let of_three = || {
+            let mut log = log(&[]);
+            log.push(records(&[1, 1, 2]));
+            log
+        };
+        let (mut cut, mut gone, mut same) = (of_three(), of_three(), log(&[1, 1, 2]));
+        assert_eq!(Fingerprint::of(&cut), Fingerprint::of(&same), "however it came");
+        cut.truncate(2);
+        cut.push(records(&[3]));
+        assert_eq!((cut.last_index(), cut.last_term(), cut.bytes()), (2, 3, 20));
+        assert_eq!([1, 2, 3].map(|index| cut.term(index)), [Some(1), Some(3), None]);
+        gone.discard(2);
+        same.discard(2);
+        assert_eq!((gone.batch(2), gone.batch(3)), (None, Some(&records(&[2])[..])));
+        assert_eq!(Fingerprint::of(&gone), Fingerprint::of(&same));
+        gone.truncate(3);
+        assert_eq!((gone.last_index(), gone.last_term(), gone.bytes()), (2, 1, 0));
+    }
+
+    #[test]
     fn members_count_from_their_entry_on_until_it_is_overwritten() {
         let of = |count| Members::of(NodeSet::first(count));
         let mut log = log(&[1, 1]);
         let mut buffer = Vec::new();
         Entry::encode(&mut buffer, 2, EntryKind::Members, &of(5).encode());
-        log.push(Entry::decode(buffer.into()).expect("well-formed"));
+        log.push(Records::from(vec![buffer.into()]));
         assert_eq!((log.members(), log.members_since(), log.members_at(2)), (of(5), 3, of(3)));
         let mut other = log.clone();
         other.truncate(3);
@@ -334,10 +457,11 @@ mod tests {
 
     #[test]
     fn malformed_records_are_refused() {
-        assert!(Entry::decode(Bytes::from_static(b"short")).is_err());
-        assert!(Entry::decode(Bytes::from_static(b"termterm\x09")).is_err(), "kind 9");
-        assert!(Entry::decode(Bytes::from_static(b"termterm\x02short")).is_err(), "members of 5 bytes");
-        let entry = Entry::decode(record(7, b"set")).unwrap();
-        assert_eq!((entry.term, entry.kind(), entry.command().as_ref()), (7, EntryKind::Command, b"set".as_ref()));
+        assert!(Entry::decode(&Bytes::from_static(b"short")).is_err());
+        assert!(Entry::decode(&Bytes::from_static(b"termterm\x09")).is_err(), "kind 9");
+        assert!(Entry::decode(&Bytes::from_static(b"termterm\x02short")).is_err(), "members of 5 bytes");
+        let record = record(7, b"set");
+        let entry = Entry::decode(&record).unwrap();
+        assert_eq!((entry.term, entry.kind(), entry.command()), (7, EntryKind::Command, &b"set"[..]));
     }
 }

@@ -100,11 +100,8 @@ impl std::fmt::Display for Members {
 
 /// The highest value that a majority of `nodes` has reached.
 fn majority_value(nodes: NodeSet, value: &impl Fn(NodeId) -> u64) -> u64 {
-    let mut values = [0; NodeSet::LIMIT];
-    let values = &mut values[..nodes.count()];
-    values.iter_mut().zip(nodes.iter()).for_each(|(place, node)| *place = value(node));
-    values.sort_unstable_by(|a, b| b.cmp(a));
-    values.get(nodes.count() / 2).copied().unwrap_or(0)
+    let reached = |least: &u64| nodes.iter().filter(|node| value(*node) >= *least).count() > nodes.count() / 2;
+    nodes.iter().map(value).filter(reached).max().unwrap_or(0)
 }
 
 #[cfg(test)]

@@ -8,7 +8,7 @@ use std::fmt;
 use base::{Bytes, NodeId, NodeSet};
 use history::Action;
 use proto::codec::{Reader, put, put_bytes};
-use proto::{Access, Malformed};
+use proto::{Access, Malformed, Records};
 
 use crate::log::Entry;
 
@@ -83,7 +83,7 @@ pub enum Message {
         /// The leader's commit index.
         commit: u64,
         /// The entries from `prev_index + 1` on.
-        entries: Vec<Entry>,
+        entries: Records,
         /// Which membership of the follower this belongs to; its answer carries it.
         session: u64,
     },
@@ -216,9 +216,7 @@ impl proto::Message for Message {
             }
             Message::Append { term, prev_index, prev_term, commit, entries, session } => {
                 put(buffer, &[*term, *prev_index, *prev_term, *commit, *session, entries.len() as u64]);
-                for entry in entries {
-                    put_bytes(buffer, &entry.record);
-                }
+                entries.iter().for_each(|record| put_bytes(buffer, record));
             }
             Message::Accepted { term, index, session } => put(buffer, &[*term, *index, *session]),
             Message::Rejected { term, index, hint_index, hint_term, session } => {
@@ -493,9 +491,11 @@ fn read_append(reader: &mut Reader<'_>) -> Result<Message, Malformed> {
     }
     let mut entries = Vec::with_capacity(count as usize);
     for _ in 0..count {
-        entries.push(Entry::decode(reader.bytes()?)?);
+        let record = reader.bytes()?;
+        Entry::decode(&record)?;
+        entries.push(record);
     }
-    Ok(Message::Append { term, prev_index, prev_term, commit, entries, session })
+    Ok(Message::Append { term, prev_index, prev_term, commit, entries: entries.into(), session })
 }
 
 #[cfg(test)]
@@ -505,10 +505,10 @@ mod tests {
     use proto::Message as _;
     use testkit::codec::encoded;
 
-    fn entry(term: u64, command: &[u8]) -> Entry {
+    fn record(term: u64, command: &[u8]) -> Bytes {
         let mut record = Vec::new();
         Entry::encode(&mut record, term, EntryKind::Command, command);
-        Entry::decode(record.into()).expect("a record just made")
+        record.into()
     }
 
     fn samples() -> Vec<Message> {
@@ -521,13 +521,13 @@ mod tests {
             Message::PreVoteReply { term, granted: true },
             Message::Vote { term, last_index: 127, last_term: 128, asked: true },
             Message::VoteReply { term, granted: false },
-            Message::Append { term, prev_index: 9, prev_term: 2, commit: 4, entries: vec![], session: 0 },
+            Message::Append { term, prev_index: 9, prev_term: 2, commit: 4, entries: vec![].into(), session: 0 },
             Message::Append {
                 term,
                 prev_index: 9,
                 prev_term: 2,
                 commit: 4,
-                entries: vec![entry(2, b""), entry(300, &[7; 300])],
+                entries: vec![record(2, b""), record(300, &[7; 300])].into(),
                 session: 200,
             },
             Message::Accepted { term, index, session: 1 },
@@ -567,7 +567,7 @@ mod tests {
     fn an_entry_shares_the_bytes_of_its_frame() {
         let frame = encoded(&samples()[7]);
         let Ok(Message::Append { entries, .. }) = Message::decode(&frame) else { panic!("an append") };
-        assert!(frame.as_ptr_range().contains(&entries[1].record.as_ptr()), "copied");
+        assert!(frame.as_ptr_range().contains(&entries[1].as_ptr()), "copied");
     }
 
     #[test]

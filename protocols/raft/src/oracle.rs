@@ -130,7 +130,7 @@ impl<S: StateMachine> Decides for Replica<S> {
         let from = cursor.min(log.last_index()).max(log.base());
         for index in from + 1..=log.last_index() {
             let own = log.entry(index).filter(|entry| entry.term == self.term());
-            own.into_iter().for_each(|entry| tell((index, 0), digest(entry)));
+            own.into_iter().for_each(|entry| tell((index, 0), digest(&entry)));
         }
         log.last_index()
     }
@@ -138,7 +138,7 @@ impl<S: StateMachine> Decides for Replica<S> {
     fn decided(&self, cursor: u64, tell: &mut dyn FnMut(Instance, u64)) -> u64 {
         for index in cursor + 1..=self.commit() {
             if let Some(entry) = self.log().entry(index) {
-                tell((index, 0), digest(entry));
+                tell((index, 0), digest(&entry));
             }
         }
         self.commit()
@@ -149,8 +149,8 @@ impl<S: StateMachine> Decides for Replica<S> {
     }
 }
 
-fn digest(entry: &Entry) -> u64 {
+fn digest(entry: &Entry<'_>) -> u64 {
     let mut hasher = Fingerprint::new();
-    hasher.write(&entry.record);
+    hasher.write(entry.record);
     hasher.finish()
 }

@@ -145,7 +145,7 @@ impl<S: StateMachine> Actor for Replica<S> {
             return;
         }
         match input {
-            Input::Message { from: Address::Node(from), message } => self.on_peer(ctx, from, message),
+            Input::Message { from: Address::Node(from), ref message } => self.on_peer(ctx, from, message),
             Input::Message { from: Address::Client(client), message } => self.on_client(ctx, client, message),
             Input::Lost { peer: Address::Node(peer), .. } => self.on_lost(peer),
             Input::Timer(ELECTION) => self.on_election_timer(ctx),
@@ -263,9 +263,8 @@ impl<S: StateMachine> Replica<S> {
     }
 
     fn recover(&mut self, ctx: Ctx, mut disk: Recovered) -> Result<(), String> {
-        let entries: Result<Vec<Entry>, _> = disk.log.into_iter().map(Entry::decode).collect();
-        let entries = entries.map_err(|wrong| wrong.to_string())?;
-        self.recover_log(ctx, disk.first_index, entries, disk.blobs.remove(SNAPSHOT))?;
+        disk.log.iter().try_for_each(|record| Entry::decode(record).map(drop)).map_err(|wrong| wrong.to_string())?;
+        self.recover_log(ctx, disk.first_index, disk.log.into(), disk.blobs.remove(SNAPSHOT))?;
         if let Some(bytes) = disk.blobs.get(VOTE) {
             (self.term, self.vote) = decode_vote(bytes).ok_or("term and vote on disk are malformed")?;
         }
@@ -284,12 +283,12 @@ impl<S: StateMachine> Replica<S> {
         Ok(())
     }
 
-    fn on_peer(&mut self, ctx: Ctx, from: NodeId, message: Message) {
+    fn on_peer(&mut self, ctx: Ctx, from: NodeId, message: &Message) {
         let Some(term) = message.term() else { return };
         if from.index() >= self.settings.nodes || from == self.me {
             return;
         }
-        match message {
+        match *message {
             Message::PreVote { last_index, last_term, .. } => {
                 return self.on_pre_vote(ctx, from, term, (last_term, last_index));
             }
@@ -308,9 +307,9 @@ impl<S: StateMachine> Replica<S> {
     }
 
     /// Somebody is behind: tell it the term, so that a deposed leader steps down (paper §5.1).
-    fn on_old_term(&mut self, ctx: Ctx, from: NodeId, message: Message) {
+    fn on_old_term(&mut self, ctx: Ctx, from: NodeId, message: &Message) {
         let term = self.term;
-        match message {
+        match *message {
             Message::Append { .. } | Message::Heartbeat { .. } | Message::Snapshot { .. } => {
                 self.say(ctx, from, Message::HeartbeatReply { term, context: 0 });
             }
@@ -322,16 +321,16 @@ impl<S: StateMachine> Replica<S> {
         }
     }
 
-    fn on_current_term(&mut self, ctx: Ctx, from: NodeId, message: Message) {
-        match message {
+    fn on_current_term(&mut self, ctx: Ctx, from: NodeId, message: &Message) {
+        match *message {
             Message::Vote { last_index, last_term, .. } => self.on_vote(ctx, from, (last_term, last_index)),
             Message::VoteReply { granted, .. } => self.on_vote_reply(ctx, from, granted),
-            Message::Append { prev_index, prev_term, commit, entries, session, .. } => {
+            Message::Append { prev_index, prev_term, commit, ref entries, session, .. } => {
                 if self.hear(ctx, from) && !self.is_installing() {
                     self.on_append(ctx, from, (prev_index, prev_term), commit, entries, session);
                 }
             }
-            Message::Snapshot { session, index, last_term, size, offset, chunk: bytes, .. } => {
+            Message::Snapshot { session, index, last_term, size, offset, chunk: ref bytes, .. } => {
                 if self.hear(ctx, from) {
                     self.on_chunk(ctx, from, Chunk { session, index, last_term, size, offset, bytes });
                 }
@@ -532,14 +531,21 @@ impl<S: StateMachine> Replica<S> {
         ctx.out.send(Address::Node(to), message);
     }
 
-    /// Hands term and vote to the disk if they changed: both in one write.
+    /// Hands term and vote to the disk if they changed, which is rare.
+    #[inline]
     pub(crate) fn save(&mut self, ctx: Ctx) {
-        if std::mem::take(&mut self.unsaved) {
-            let vote = if self.settings.has(Planted::VoteNotSaved) { None } else { self.vote };
-            ctx.out.put(VOTE, encode_vote(self.term, vote));
-            if self.settings.has(Planted::CommitNotSynced) {
-                ctx.out.put(COMMIT, Bytes::copy_from_slice(&self.commit.to_le_bytes()));
-            }
+        if self.unsaved {
+            self.put_vote(ctx);
+        }
+    }
+
+    /// Both in one write.
+    fn put_vote(&mut self, ctx: Ctx) {
+        self.unsaved = false;
+        let vote = if self.settings.has(Planted::VoteNotSaved) { None } else { self.vote };
+        ctx.out.put(VOTE, encode_vote(self.term, vote));
+        if self.settings.has(Planted::CommitNotSynced) {
+            ctx.out.put(COMMIT, Bytes::copy_from_slice(&self.commit.to_le_bytes()));
         }
     }
 

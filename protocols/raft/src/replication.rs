@@ -1,7 +1,7 @@
 //! How the log is copied, when an entry is committed, and what happens then.
 
 use base::{Bytes, NodeId};
-use proto::{Address, StateMachine};
+use proto::{Address, Records, StateMachine};
 
 use crate::bugs::Planted;
 use crate::log::{Entry, EntryKind, RECORD_HEADER};
@@ -19,29 +19,25 @@ impl<S: StateMachine> Replica<S> {
         &mut self,
         ctx: Ctx,
         bytes: usize,
-        commands: impl ExactSizeIterator<Item = (EntryKind, &'a [u8])>,
+        commands: impl ExactSizeIterator<Item = (EntryKind, &'a [u8])> + Clone,
     ) {
         let Role::Leader(leader) = &mut self.role else { return };
-        let mut sizes = Vec::with_capacity(commands.len());
         let mut buffer = Vec::with_capacity(bytes + commands.len() * RECORD_HEADER);
-        for (kind, command) in commands {
+        for (kind, command) in commands.clone() {
             Entry::encode(&mut buffer, self.term, kind, command);
-            sizes.push(RECORD_HEADER + command.len());
         }
         leader.uncommitted_bytes += buffer.len() as u64;
-        let mut records = Bytes::from(buffer);
-        for size in sizes {
-            let record = records.split_to(size);
-            self.log.push(Entry { term: self.term, record: record.clone() });
-            ctx.out.append(record);
-        }
+        let mut rest = Bytes::from(buffer);
+        let records: Records = commands.map(|(_, command)| rest.split_to(RECORD_HEADER + command.len())).collect();
+        self.log.push(records.clone());
+        ctx.out.append_all(records);
         leader.unsynced.push_back((ctx.out.barrier(), self.log.last_index()));
         // A leader counts itself when its disk has the entries, not before (dissertation §10.2.1).
         let early = [Planted::Forgets, Planted::LostWrite, Planted::LeaderCountsUnsynced];
         if early.iter().any(|bug| self.settings.has(*bug)) || self.disk_ignored {
             leader.progress[self.me.index()].matched = self.log.last_index();
+            self.advance_commit(ctx);
         }
-        self.advance_commit(ctx);
     }
 
     /// Sends every follower what it lacks, as far as its window allows.
@@ -59,7 +55,7 @@ impl<S: StateMachine> Replica<S> {
                     peer.send_snapshot(self.snapshots.latest.as_ref().map_or(0, |snapshot| snapshot.index));
                     break;
                 };
-                let (entries, bytes) = self.log.batch(peer.next, self.settings.append_bytes);
+                let (entries, bytes) = self.log.take(peer.next, self.settings.append_bytes);
                 peer.sent(prev_index + entries.len() as u64, bytes);
                 peer.told_commit = self.commit;
                 let (term, commit, session) = (self.term, self.commit, peer.session);
@@ -118,7 +114,8 @@ impl<S: StateMachine> Replica<S> {
                     continue;
                 };
                 let (term, commit, session) = (self.term, self.commit, peer.session);
-                let message = Message::Append { term, prev_index, prev_term, commit, entries: Vec::new(), session };
+                let entries = Records::default();
+                let message = Message::Append { term, prev_index, prev_term, commit, entries, session };
                 ctx.out.send_now(Address::Node(node), message);
             }
         }
@@ -210,6 +207,9 @@ impl<S: StateMachine> Replica<S> {
     /// overwritten (paper §5.4.2 and figure 8).
     pub(crate) fn advance_commit(&mut self, ctx: Ctx) {
         let Role::Leader(leader) = &self.role else { return };
+        if self.commit == self.log.last_index() {
+            return;
+        }
         let own = leader.progress[self.me.index()].matched;
         let index = match self.settings.has(Planted::LostWrite) {
             true => own,
@@ -239,7 +239,7 @@ impl<S: StateMachine> Replica<S> {
         from: NodeId,
         (prev_index, prev_term): (u64, u64),
         commit: u64,
-        mut entries: Vec<Entry>,
+        entries: &Records,
         session: u64,
     ) {
         self.save(ctx); // the term, before entries of it
@@ -252,14 +252,10 @@ impl<S: StateMachine> Replica<S> {
         if gone == 0 && self.log.term(prev_index) != Some(prev_term) && !off_by_one {
             return self.reject(ctx, from, (prev_index, prev_term), session);
         }
-        // What is no longer in the log is committed, hence the same at every leader since.
-        entries.drain(..(gone as usize).min(entries.len()));
         if vouched < self.log.last_index() {
             ctx.out.mark(Mark::LateAppend);
         }
-        for (index, entry) in (prev_index.max(self.log.base()) + 1..).zip(entries) {
-            self.take_over(ctx, index, entry);
-        }
+        self.take_over(ctx, prev_index, entries);
         if self.settings.has(Planted::TruncatesAlways) && self.log.last_index() > vouched {
             self.truncate(ctx, vouched + 1);
         }
@@ -268,25 +264,31 @@ impl<S: StateMachine> Replica<S> {
     }
 
     /// The planted bug of taking "after entry 0" for a match, whatever the log begins with.
-    fn append_blindly(&mut self, ctx: Ctx, from: NodeId, entries: Vec<Entry>, session: u64) {
+    fn append_blindly(&mut self, ctx: Ctx, from: NodeId, entries: &Records, session: u64) {
         let vouched = self.log.last_index() + entries.len() as u64;
-        for entry in entries {
-            ctx.out.append(entry.record.clone());
-            self.log.push(entry);
-        }
+        ctx.out.append_all(entries.clone());
+        self.log.push(entries.clone());
         self.accept(ctx, from, vouched, session);
     }
 
-    /// Adds an entry unless it is there already. An append can arrive late or twice: only an entry that really conflicts, by
-    /// its term, may cost those behind it (paper figure 2, AppendEntries 3).
-    fn take_over(&mut self, ctx: Ctx, index: u64, entry: Entry) {
-        match self.log.term(index) {
-            Some(term) if term == entry.term => return,
-            Some(_) => self.truncate(ctx, index),
-            None => {}
+    /// Adds the entries after `prev_index` that are not there already. An append can arrive late or twice: only an entry that really
+    /// conflicts, by its term, may cost those behind it (paper figure 2, AppendEntries 3).
+    fn take_over(&mut self, ctx: Ctx, prev_index: u64, entries: &Records) {
+        // What is no longer in the log is committed, hence the same at every leader since.
+        let is_known = |(index, record): &(u64, &Bytes)| {
+            *index <= self.log.base() || self.log.term(*index) == Some(Entry::of(record).term)
+        };
+        let known = (prev_index + 1..).zip(&entries[..]).take_while(is_known).count();
+        let first = prev_index + 1 + known as u64;
+        if known == entries.len() {
+            return;
         }
-        ctx.out.append(entry.record.clone());
-        self.log.push(entry);
+        if first <= self.log.last_index() {
+            self.truncate(ctx, first);
+        }
+        let new = entries.clone().after(known);
+        ctx.out.append_all(new.clone());
+        self.log.push(new);
     }
 
     fn truncate(&mut self, ctx: Ctx, index: u64) {
@@ -346,29 +348,36 @@ impl<S: StateMachine> Replica<S> {
 
     fn apply_committed(&mut self, ctx: Ctx) {
         while self.applied < self.commit && self.halted().is_none() {
-            self.apply_next(ctx);
+            let mut count = self.commit - self.applied;
+            if self.settings.has(Planted::IndexBeforeApply) {
+                count = 1;
+                self.applied += 1;
+                self.snapshot_if_due(ctx);
+                self.applied -= 1;
+            }
+            self.apply(ctx, count as usize);
         }
     }
 
-    fn apply_next(&mut self, ctx: Ctx) {
-        let index = self.applied + 1;
-        if self.settings.has(Planted::IndexBeforeApply) {
-            self.applied = index;
-            self.snapshot_if_due(ctx);
-        }
-        let Some(entry) = self.log.entry(index) else {
-            return self.halt(ctx, format!("committed entry {index} is not in the log"));
+    /// Applies the next entries that came together, `count` at most.
+    fn apply(&mut self, ctx: Ctx, count: usize) {
+        let Some(batch) = self.log.batch(self.applied + 1) else {
+            return self.halt(ctx, format!("committed entry {} is not in the log", self.applied + 1));
         };
-        self.applied = index;
-        let reply = match entry.kind() {
-            EntryKind::Command => self.state.apply(&entry.command()),
-            EntryKind::Noop | EntryKind::Members => Bytes::new(),
-        };
-        let Role::Leader(leader) = &mut self.role else { return };
-        leader.uncommitted_bytes = leader.uncommitted_bytes.saturating_sub(entry.record.len() as u64);
-        if leader.waiters.front().is_some_and(|waiter| waiter.index == index) {
-            let waiter = leader.waiters.pop_front().expect("just looked at");
-            answer(ctx, waiter.client, waiter.id, Answer::Done(reply));
+        for entry in batch.iter().take(count).map(Entry::of) {
+            self.applied += 1;
+            let reply = match entry.kind() {
+                EntryKind::Command => self.state.apply(entry.command()),
+                EntryKind::Noop | EntryKind::Members => Bytes::new(),
+            };
+            if let Role::Leader(leader) = &mut self.role {
+                leader.uncommitted_bytes = leader.uncommitted_bytes.saturating_sub(entry.record.len() as u64);
+                if leader.waiters.front().is_some_and(|waiter| waiter.index == self.applied)
+                    && let Some(waiter) = leader.waiters.pop_front()
+                {
+                    answer(ctx, waiter.client, waiter.id, Answer::Done(reply));
+                }
+            }
         }
     }
 

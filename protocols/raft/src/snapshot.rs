@@ -10,7 +10,7 @@
 //! the log has all of it and more.
 
 use base::{Bytes, NodeId};
-use proto::{Address, Barrier, StateMachine};
+use proto::{Address, Barrier, Records, StateMachine};
 
 use crate::bugs::Planted;
 use crate::log::{Entry, EntryKind, Log};
@@ -89,13 +89,13 @@ struct Arrived {
 }
 
 /// A chunk of a snapshot, as it comes.
-pub(crate) struct Chunk {
+pub(crate) struct Chunk<'a> {
     pub session: u64,
     pub index: u64,
     pub last_term: u64,
     pub size: u64,
     pub offset: u64,
-    pub bytes: Bytes,
+    pub bytes: &'a [u8],
 }
 
 /// Taking and keeping.
@@ -139,7 +139,7 @@ impl<S: StateMachine> Replica<S> {
         let mut state = self.state.clone();
         for index in self.applied + 1..=self.log.last_index() {
             let command = self.log.entry(index).filter(|entry| entry.kind() == EntryKind::Command);
-            command.map(|entry| state.apply(&entry.command()));
+            command.map(|entry| state.apply(entry.command()));
         }
         (self.log.last_index(), state.snapshot())
     }
@@ -171,7 +171,7 @@ impl<S: StateMachine> Replica<S> {
         &mut self,
         ctx: Ctx,
         first_index: u64,
-        mut entries: Vec<Entry>,
+        mut entries: Records,
         blob: Option<Bytes>,
     ) -> Result<(), String> {
         let start = Members::of(self.settings.first_voters());
@@ -186,12 +186,13 @@ impl<S: StateMachine> Replica<S> {
         // too, serves for its term alone.
         let mut base = (first_index, snapshot.term);
         if first_index < snapshot.index && first_index > 0 && !entries.is_empty() {
-            base = (first_index + 1, entries.remove(0).term);
+            base = (first_index + 1, Entry::of(&entries[0]).term);
+            entries = entries.after(1);
         } else if first_index == 0 {
             base = (0, 0);
         }
         self.log = Log::new(base, snapshot.index, snapshot.members);
-        entries.into_iter().for_each(|entry| self.log.push(entry));
+        self.log.push(entries);
         if snapshot.index == 0 {
             return Ok(());
         }
@@ -258,7 +259,7 @@ impl<S: StateMachine> Replica<S> {
 
 /// The follower's part.
 impl<S: StateMachine> Replica<S> {
-    pub(crate) fn on_chunk(&mut self, ctx: Ctx, from: NodeId, chunk: Chunk) {
+    pub(crate) fn on_chunk(&mut self, ctx: Ctx, from: NodeId, chunk: Chunk<'_>) {
         let Chunk { session, index, last_term, size, offset, bytes } = chunk;
         if self.snapshots.arrived.is_some() {
             return; // about to install one
@@ -278,7 +279,7 @@ impl<S: StateMachine> Replica<S> {
         };
         let incoming = self.snapshots.incoming.insert(incoming);
         if incoming.bytes.len() as u64 == offset {
-            incoming.bytes.extend_from_slice(&bytes);
+            incoming.bytes.extend_from_slice(bytes);
         }
         let offset = incoming.bytes.len() as u64;
         if offset < size {

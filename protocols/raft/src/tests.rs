@@ -79,9 +79,13 @@ fn describe(output: &Output<Message>) -> Option<String> {
     Some(match output {
         Output::Send { to, message, after } => format!("→ {to} {message:?}{}", wait(after)),
         Output::Complete { completion, .. } => format!("complete {} {}", completion.outcome, completion.error),
-        Output::Write { write: DiskWrite::Append(record), barrier } => {
-            let entry = Entry::decode(record.clone()).expect("a well-formed record");
-            format!("disk {}: append {:?} of term {}", barrier.0, entry.kind(), entry.term)
+        Output::Append { records, barrier } => {
+            let first = barrier.0 + 1 - records.len() as u64;
+            let tell = |(barrier, record)| {
+                let entry = Entry::decode(record).expect("a well-formed record");
+                format!("disk {barrier}: append {:?} of term {}", entry.kind(), entry.term)
+            };
+            (first..).zip(&records[..]).map(tell).collect::<Vec<_>>().join("\n")
         }
         Output::Write { write: DiskWrite::Put { name, bytes }, barrier } => {
             format!("disk {}: {name} = term {} for n{}", barrier.0, bytes[0], bytes[8])
@@ -134,14 +138,14 @@ fn ask(id: u64, request: Request, here: bool) -> Input<Message> {
     Input::Message { from: Address::Client(0), message }
 }
 
-fn entry(term: u64) -> Entry {
+fn record(term: u64) -> Bytes {
     let mut record = Vec::new();
     Entry::encode(&mut record, term, EntryKind::Noop, b"");
-    Entry::decode(record.into()).expect("a well-formed record")
+    record.into()
 }
 
 fn append(term: u64, prev: (u64, u64), terms: &[u64], commit: u64) -> Message {
-    let entries = terms.iter().map(|&term| entry(term)).collect();
+    let entries = terms.iter().map(|&term| record(term)).collect();
     Message::Append { term, prev_index: prev.0, prev_term: prev.1, commit, entries, session: 0 }
 }
 
@@ -276,7 +280,7 @@ fn a_vote_outlives_a_crash() {
 
 #[test]
 fn an_entry_of_an_unsaved_term_raises_the_term() {
-    let disk = Recovered { log: vec![entry(4).record], ..Recovered::default() };
+    let disk = Recovered { log: vec![record(4)], ..Recovered::default() };
     let n1 = recovered(Settings::new(3), disk);
     assert_eq!((n1.actor.term(), n1.actor.vote()), (4, None));
 }
@@ -375,7 +379,7 @@ fn first_context() -> u64 {
 #[test]
 fn an_entry_of_an_earlier_term_is_not_committed_by_counting() {
     for (bug, commit) in [(None, 0), (Some(Planted::OldTermCommit), 1)] {
-        let disk = Recovered { log: vec![entry(2).record], ..Recovered::default() };
+        let disk = Recovered { log: vec![record(2)], ..Recovered::default() };
         let mut n1 = recovered(Settings { bug, ..Settings::new(3) }, disk);
         n1.sync();
         n1.wait(2000, ELECTION);

@@ -21,7 +21,9 @@ fn give(server: &mut Server, rng: &mut Rng, out: &mut Out<Bytes>, input: Input<B
         for output in out.drain() {
             match output {
                 Output::Send { to: Address::Client(_), message, .. } => said.push(message),
-                Output::Write { barrier, .. } => inputs.insert(0, Input::Durable(barrier)),
+                Output::Write { barrier, .. } | Output::Append { barrier, .. } => {
+                    inputs.insert(0, Input::Durable(barrier));
+                }
                 _ => {}
             }
         }

@@ -135,6 +135,9 @@ impl<M: Message> Body<M> {
                     self.waiting.push_back(output);
                 }
                 Output::Write { write, .. } => self.unsynced.push_back(write),
+                Output::Append { records, .. } => {
+                    self.unsynced.extend(records.iter().cloned().map(DiskWrite::Append));
+                }
                 Output::SetTimer { timer, after } => _ = self.timers.insert(timer, self.now + after),
                 Output::CancelTimer(timer) => _ = self.timers.remove(&timer),
                 Output::Halt(reason) => {

@@ -119,7 +119,7 @@ impl Logs {
         let mut chain = if end.at == before { end.chain } else { self.chains.get(&before).copied().unwrap_or(0) };
         for index in first..=log.last_index() {
             let Some(entry) = log.entry(index) else { break };
-            chain = base::mix(chain, digest(entry));
+            chain = base::mix(chain, digest(&entry));
             if *self.chains.get_or_insert((index, entry.term), chain) != chain {
                 return Err(format!("{node} has another log than others up to entry {index} of term {}", entry.term));
             }
