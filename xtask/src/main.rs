@@ -14,7 +14,7 @@ usage: cargo xtask COMMAND
 
   test [--install]     format, lints, all tests; --install first installs what they need (Debian, as root)
   accept [NAME...] [--runs N]
-                       the long acceptance runs that CI has no time for (green, red, kill, truth, bench, speed, build);
+                       the long acceptance runs that CI has no time for (green, red, kill, truth, bench, speed, propose, build);
                        without a name, all of them; --runs N instead of twenty of each
   fuzz [SECONDS]       coverage-guided fuzzing of the importers, 60 seconds without a number
   docs [--check]       write the reference pages from the registries; --check fails if they are out of date
