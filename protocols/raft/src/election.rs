@@ -23,8 +23,8 @@ impl<S: StateMachine> Replica<S> {
         }
         self.follow(ctx, self.term);
         self.restart_election_timer(ctx);
-        if !self.log.members().is_voter(self.me) {
-            return; // who is not counted cannot be elected: it waits to be made a member
+        if !self.may_stand() {
+            return; // it waits to be made a member
         }
         if self.settings.has(Planted::PreVoteClearsVote) {
             self.vote = None;
@@ -36,6 +36,14 @@ impl<S: StateMachine> Replica<S> {
         }
         let (last_term, last_index) = self.log_end();
         self.say_to_all(ctx, Message::PreVote { term: self.term + 1, last_index, last_term });
+    }
+
+    /// Whether this node counts, or did before a change that may not be committed. Who led the change and left with it may be the only one
+    /// that has it, and then nobody else can be elected by the old members (dissertation §4.2.2). Its own vote does not count.
+    fn may_stand(&self) -> bool {
+        let since = self.log.members_since();
+        self.log.members().is_voter(self.me)
+            || (since > self.commit && self.log.members_at(since - 1).is_voter(self.me))
     }
 
     /// Would this node vote for `from` in `term`? The answer binds nobody.
