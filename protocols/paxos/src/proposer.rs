@@ -12,7 +12,7 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use base::{Bytes, NodeId, Time};
+use base::{Bytes, NodeId, NodeSet, Time};
 use history::{Function, Request};
 use proto::{Address, TimerId};
 
@@ -65,6 +65,8 @@ struct Task {
     phase: Phase,
     /// How often it was refused in a row: sets the pause.
     refusals: u32,
+    /// Acceptors that were told what they lack since all were asked last.
+    told: NodeSet,
 }
 
 #[derive(Clone, Debug, Hash)]
@@ -194,7 +196,7 @@ impl Server {
         }
         let in_flight = if entry.register.accepted.is_some() { known + 1 } else { 0 };
         let phase = Phase::Query { id, answers, in_flight };
-        entry.task = Some(Task { job, version: 0, ballot: Ballot::ZERO, phase, refusals: 0 });
+        entry.task = Some(Task { job, version: 0, ballot: Ballot::ZERO, phase, refusals: 0, told: NodeSet::EMPTY });
         self.ask(ctx, key);
         self.answer_query(ctx, key);
     }
@@ -247,7 +249,7 @@ impl Server {
         let ballot = Ballot { round: entry.round, node, life };
         let version = entry.register.version + 1;
         let phase = Phase::Prepare { promises: Tally::default(), accepted: None };
-        entry.task = Some(Task { job, version, ballot, phase, refusals });
+        entry.task = Some(Task { job, version, ballot, phase, refusals, told: NodeSet::EMPTY });
         self.ask(ctx, key);
         self.on_prepare(ctx, node, key, version, ballot);
     }
@@ -335,13 +337,15 @@ impl Server {
         self.pause(ctx, key);
     }
 
-    /// An acceptor lacks what was decided before: tells it, and asks again.
+    /// An acceptor lacks what was decided before: tells it, and asks again. Once until all are asked anew: were every such answer
+    /// answered, a network that repeats messages would multiply them without end while what is told is under way.
     pub(crate) fn on_behind(&mut self, ctx: Ctx<'_, '_>, from: NodeId, key: u32, ballot: Ballot) {
-        let Some(Key { register, task: Some(task), .. }) = self.keys.get(&key) else { return };
+        let Some(Key { register, task: Some(task), .. }) = self.keys.get_mut(&key) else { return };
         let known = register.version;
-        if task.ballot != ballot {
+        if task.ballot != ballot || task.told.contains(from) {
             return;
         }
+        task.told.insert(from);
         let Some((again, _)) = task.message(key, known) else { return };
         ctx.out.mark(Mark::Behind);
         let decided = Message::Decided { key, version: known, value: register.value.clone() };
@@ -405,7 +409,8 @@ impl Server {
     ///
     /// At once, whatever the disk does: questions and proposals promise nothing. (The server's life is durable.)
     fn ask(&mut self, ctx: Ctx<'_, '_>, key: u32) {
-        let Some(Key { register, task: Some(task), .. }) = self.keys.get(&key) else { return };
+        let Some(Key { register, task: Some(task), .. }) = self.keys.get_mut(&key) else { return };
+        task.told = NodeSet::EMPTY;
         let Some((message, answered)) = task.message(key, register.version) else { return };
         self.to_peers(ctx, &message, answered);
         ctx.out.set_timer(TimerId(key), self.settings.repeat);

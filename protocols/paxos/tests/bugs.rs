@@ -77,9 +77,9 @@ fn hunt(bug: Planted) -> Hunt {
         },
         // Acceptances that come when their proposer is at the next instance, and cannot be heard.
         Planted::AcksOfAnyInstance => Hunt {
-            settings: Settings { nodes: 5, prepare_quorum: 3, accept_quorum: 3, ..rough.settings },
+            settings: Settings { nodes: 5, prepare_quorum: 3, accept_quorum: 3, repeat: ms(5), ..rough.settings },
             faults: FaultMix::none(),
-            network: Network { tail: (0.3, ms(60)), ..rough.network },
+            network: Network { tail: (0.3, ms(60)), duplicate: 0.3, ..rough.network },
             clients: 15,
             ..rough
         },
