@@ -14,6 +14,7 @@ use proto::{
 };
 
 use crate::log::EntryKind;
+use crate::members::Members;
 use crate::replica::{ELECTION, HEARTBEAT};
 use crate::snapshot::Snapshot;
 use crate::{Answer, Client, Entry, Message, Planted, Replica, Settings};
@@ -449,6 +450,28 @@ fn no_snapshot_is_taken_while_a_later_one_is_on_its_way_to_the_disk() {
     assert_eq!(n1.actor.applied(), 3);
     n1.sync();
     assert_eq!(n1.actor.applied(), 5);
+}
+
+/// It may be the only one that has the change, and then the others need its vote or itself (dissertation §4.2.2).
+#[test]
+fn who_left_by_a_change_that_may_not_be_committed_still_stands() {
+    let mut change = Vec::new();
+    let others = Members::of("n2 n3".parse().unwrap());
+    Entry::encode(&mut change, 1, EntryKind::Members, &others.encode());
+    let entries = [record(1), change.into()].into_iter().collect();
+    let mut n1 = replica(3);
+    n1.hear(2, Message::Append { term: 1, prev_index: 0, prev_term: 0, commit: 1, entries, session: 0 });
+    n1.sync();
+    n1.told.clear();
+    n1.wait(2000, ELECTION);
+    n1.look(expect![[r#"
+        → n2 pre-vote log 2@1 (term 2) [after 3]
+        → n3 pre-vote log 2@1 (term 2) [after 3]
+    "#]]);
+    n1.hear(2, Message::Heartbeat { term: 1, commit: 2, context: 0 });
+    n1.told.clear();
+    n1.wait(2000, ELECTION);
+    assert_eq!(n1.told, [""; 0], "it is no member any more");
 }
 
 #[test]
