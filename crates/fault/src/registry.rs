@@ -7,7 +7,7 @@ use std::fmt;
 use std::sync::Arc;
 
 /// Every kind of fault. Help, docs, `assize list` and plans read this list.
-pub const FAULTS: &[&Kind] = &[&kill::KILL, &pause::PAUSE, &partition::PARTITION, &delay::DELAY, &loss::LOSS];
+pub static FAULTS: &[&Kind] = &[&kill::KILL, &pause::PAUSE, &partition::PARTITION, &delay::DELAY, &loss::LOSS];
 
 /// A kind of fault: what people should know about it, and how it is made from a plan.
 pub struct Kind {

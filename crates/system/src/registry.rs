@@ -21,7 +21,7 @@ pub struct SystemInfo {
 }
 
 /// Every kind of system.
-pub const SYSTEMS: &[SystemInfo] = &[
+pub static SYSTEMS: &[SystemInfo] = &[
     SystemInfo {
         name: "raft-kv",
         about: "our own replicated key-value store on Raft; every node is a process of this binary",

@@ -43,7 +43,7 @@ pub struct SpecimenInfo {
 }
 
 /// Every protocol that can be served.
-pub const SPECIMENS: &[SpecimenInfo] = &[
+pub static SPECIMENS: &[SpecimenInfo] = &[
     SpecimenInfo {
         name: "raft-kv",
         leader: "leader",

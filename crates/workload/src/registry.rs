@@ -8,7 +8,7 @@ use plan::reference::{Field, Section, field};
 use crate::{Generator, cas_register, register};
 
 /// Every workload, in the order of lists. Help, docs, `assize list` and plans read this list.
-pub const WORKLOADS: &[&Workload] = &[&register::REGISTER, &cas_register::CAS_REGISTER];
+pub static WORKLOADS: &[&Workload] = &[&register::REGISTER, &cas_register::CAS_REGISTER];
 
 /// A workload that a plan can name: what people should know about it, and how it is made from a plan.
 pub struct Workload {
