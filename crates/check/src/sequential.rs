@@ -41,6 +41,7 @@
 //! - [`SequentialModel`]: the object; [`Interval`]: one operation on it; [`Recording`]: makes the history in a test.
 //! - [`linearize`]: the search, within a [`Budget`]; [`contradiction`]: the few operations that cannot be explained; [`assert_linearizable`]: for `cargo test`.
 
+mod beam;
 mod best;
 mod dive;
 mod frontier;
@@ -49,6 +50,7 @@ mod search;
 mod seen;
 mod shrink;
 mod space;
+mod walk;
 
 use std::fmt::Debug;
 use std::hash::Hash;

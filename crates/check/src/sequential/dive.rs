@@ -8,6 +8,7 @@ use super::best::Best;
 use super::search::{Budget, Events};
 use super::seen::Seen;
 use super::space::{Config, Space};
+use super::walk::Walk;
 
 /// What came of a dive. A level is a return.
 pub(super) enum Dive {
@@ -33,81 +34,63 @@ pub(super) fn dive<M: SequentialModel>(
     budget: &Budget,
 ) -> Dive {
     let patience = budget.configurations.min(100_000 + 20 * (events.levels() - level));
-    let mut diver = Diver {
-        space,
-        events,
-        level,
-        heap: Best::default(),
-        seen: Seen::default(),
-        slots: Vec::new(),
-        start: level,
-        reached: level,
-        overfull: false,
-    };
+    let walk = Walk::new(space, events, level);
+    let mut diver = Diver { walk, heap: Best::default(), seen: Seen::default() };
     starts.iter().for_each(|config| diver.put(level, *config));
     let outcome = diver.run(patience, budget);
-    diver.go(level);
+    diver.walk.go(level);
     outcome
 }
 
 struct Diver<'s, 'a, M: SequentialModel> {
-    space: &'s mut Space<'a, M>,
-    events: &'s Events,
-    /// Where the space is.
-    level: usize,
+    walk: Walk<'s, 'a, M>,
     /// Configurations, each with the level of the return that it explains next.
     heap: Best<(i64, u32), (u32, Config)>,
     seen: Seen,
-    /// The slots of the operations that returned, from level `start` on.
-    slots: Vec<u8>,
-    start: usize,
-    reached: usize,
-    /// More operations were open at once than there are slots.
-    overfull: bool,
 }
 
 impl<M: SequentialModel> Diver<'_, '_, M> {
     fn run(&mut self, mut patience: usize, budget: &Budget) -> Dive {
         while let Some((level, config)) = self.heap.pop() {
-            let reached = self.reached;
-            self.go(level as usize);
-            budget.limit.advance((self.reached - reached) as u64);
-            if self.overfull {
-                return Dive::GaveUp(self.reached);
+            let reached = self.walk.reached;
+            self.walk.go(level as usize);
+            budget.limit.advance((self.walk.reached - reached) as u64);
+            if self.walk.overfull {
+                return Dive::GaveUp(self.walk.reached);
             }
             if let Some(config) = self.follow(config) {
-                return Dive::Order(self.space.order(&config));
+                return Dive::Order(self.walk.space.order(&config));
             }
             patience = patience.saturating_sub(1);
             let room = self.seen.room(&budget.limit).is_ok() && budget.limit.exceeded().is_none();
-            if patience == 0 || self.space.names() > NAMES || !room {
-                return Dive::GaveUp(self.reached);
+            if patience == 0 || self.walk.space.names() > NAMES || !room {
+                return Dive::GaveUp(self.walk.reached);
             }
         }
-        Dive::Contradiction(self.reached)
+        Dive::Contradiction(self.walk.reached)
     }
 
     /// Explains returns as long as nothing must be chosen, then puts the choices on the heap. The configuration that explains all.
     fn follow(&mut self, mut config: Config) -> Option<Config> {
         loop {
-            let Some((_, operation)) = self.events.returned(self.level) else { return Some(config) };
-            config = self.space.observe(config);
-            if !self.seen.insert(&config, self.level as u32, self.space.slots, &self.space.used) {
+            let Some((_, operation)) = self.walk.events.returned(self.walk.level) else { return Some(config) };
+            config = self.walk.space.observe(config);
+            if !self.seen.insert(&config, self.walk.level as u32, self.walk.space.slots, &self.walk.space.used) {
                 return None;
             }
-            let bit = self.space.bit(operation);
+            let bit = self.walk.space.bit(operation);
             if config.mask & bit != 0 {
                 config.mask &= !bit;
-                self.go(self.level + 1);
+                self.walk.go(self.walk.level + 1);
                 continue;
             }
-            let level = self.level;
+            let level = self.walk.level;
             if config.hidden & bit != 0 {
-                let hidden = self.space.hide(config, operation, bit);
+                let hidden = self.walk.space.hide(config, operation, bit);
                 self.put(level + 1, hidden);
             }
-            let (heap, reads) = (&mut self.heap, self.space.slots.reads);
-            self.space.branch(config, |space, config| {
+            let (heap, reads) = (&mut self.heap, self.walk.space.slots.reads);
+            self.walk.space.branch(config, |space, config| {
                 heap.push(rank(space, level, &config, reads), (level as u32, config));
             });
             return None;
@@ -115,29 +98,8 @@ impl<M: SequentialModel> Diver<'_, '_, M> {
     }
 
     fn put(&mut self, level: usize, config: Config) {
-        let rank = rank(self.space, level, &config, self.space.slots.reads);
+        let rank = rank(self.walk.space, level, &config, self.walk.space.slots.reads);
         self.heap.push(rank, (level as u32, config));
-    }
-
-    /// Moves the space to a level.
-    fn go(&mut self, level: usize) {
-        while self.level < level {
-            let Some((_, operation)) = self.events.returned(self.level) else { return };
-            let slot = self.space.close(operation);
-            let at = self.level - self.start;
-            self.slots.truncate(at);
-            self.slots.push(slot);
-            self.level += 1;
-            self.overfull |= self.events.enter(self.space, self.level).is_err();
-        }
-        while self.level > level {
-            self.events.leave(self.space, self.level);
-            self.level -= 1;
-            if let Some((_, operation)) = self.events.returned(self.level) {
-                self.space.reopen(operation, self.slots[self.level - self.start]);
-            }
-        }
-        self.reached = self.reached.max(level);
     }
 }
 

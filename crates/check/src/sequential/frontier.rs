@@ -41,6 +41,10 @@ impl<'a> Frontier<'a> {
         &self.configs
     }
 
+    pub(super) fn configs_mut(&mut self) -> &mut [Config] {
+        &mut self.configs
+    }
+
     pub(super) fn replenish(&mut self, budget: &Budget) {
         self.left = budget.configurations;
     }

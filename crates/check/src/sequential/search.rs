@@ -15,9 +15,10 @@
 //! While few configurations are possible, all are followed at once (`frontier`): memory does not grow with the history, and a
 //! contradiction is certain where none is left. When they become many, one promising order is followed to the end instead, with all
 //! others kept for the case that it fails (`dive`): a valid history is explained long before all its explanations are known.
-//! If that takes too long too, all are followed again, until the budget ends. Cost grows with what is open at once, not with the
+//! If that takes too long too, the best few hundred are followed side by side (`beam`), then all again, until the budget ends. Cost grows with what is open at once, not with the
 //! length of the history.
 
+use super::beam::beam;
 use super::dive::{Dive, dive};
 use super::frontier::{Frontier, Stopped};
 use super::kinds::{FREE, Kinds};
@@ -146,10 +147,13 @@ pub(super) fn with_patience<M: SequentialModel>(
                     let (at, operation) = events.returned(level).unwrap_or((at, operation));
                     return Linearized::Contradiction { at, operation };
                 }
-                Dive::GaveUp(reached) => {
-                    dive_from = reached + 1;
-                    continue;
-                }
+                Dive::GaveUp(reached) => match beam(&mut space, &events, level, frontier.configs_mut(), budget) {
+                    Ok(order) => return Linearized::Order(order),
+                    Err(best) => {
+                        dive_from = reached.max(best) + 1;
+                        continue;
+                    }
+                },
             },
         }
         if level >= dive_from {
@@ -182,7 +186,7 @@ pub(super) struct Events {
 }
 
 impl Events {
-    fn of<C, A>(operations: &[Interval<C, A>], kinds: &Kinds) -> Events {
+    pub(super) fn of<C, A>(operations: &[Interval<C, A>], kinds: &Kinds) -> Events {
         let mut all: Vec<(u64, bool, u32)> = Vec::with_capacity(operations.len() * 2);
         for (i, op) in operations.iter().enumerate().filter(|(i, _)| kinds.of[*i] != FREE) {
             all.push((op.invoked, false, i as u32));

@@ -1,5 +1,9 @@
 use base::{Rng, Seed};
 
+use super::beam::beam;
+use super::kinds::Kinds;
+use super::search::Events;
+use super::space::Space;
 use super::*;
 
 /// Values that are written again and again: nothing but a search can tell which write a read saw.
@@ -88,11 +92,11 @@ fn ambiguous(seed: u64, count: usize, clients: usize, unknown: f64, cas: f64) ->
 }
 
 /// Replays an order: the definition of linearizability, applied to one order.
-fn replay(operations: &[IntervalOf<Register>], order: &[u32]) {
-    let (mut state, mut latest) = (0, 0);
+fn replay<M: SequentialModel>(model: &M, operations: &[IntervalOf<M>], order: &[u32]) {
+    let (mut state, mut latest) = (model.initial(), 0);
     for &i in order {
         let op = &operations[i as usize];
-        state = Register.step(&state, &op.call, op.answer.as_ref()).expect("every step of the order is possible");
+        state = model.step(&state, &op.call, op.answer.as_ref()).expect("every step of the order is possible");
         assert!(op.completed.is_none_or(|completed| completed >= latest), "real time is kept");
         latest = latest.max(op.invoked);
     }
@@ -111,7 +115,7 @@ fn ten_thousand_operations_of_twenty_clients_on_five_values_are_decided() {
             panic!("the history is linearizable by construction")
         };
         println!("seed {seed}: {count} operations in {:?}", began.elapsed());
-        replay(&operations, &order);
+        replay(&Register, &operations, &order);
     }
 }
 
@@ -171,11 +175,17 @@ fn a_dive_finds_what_the_frontier_finds() {
         let followed = search::with_patience(&Register, &operations, &budget, usize::MAX);
         match (&dived, &followed) {
             (Linearized::Order(one), Linearized::Order(other)) => {
-                replay(&operations, one);
-                replay(&operations, other);
+                replay(&Register, &operations, one);
+                replay(&Register, &operations, other);
+                replay(
+                    &Register,
+                    &operations,
+                    &beamed(&Register, &operations).expect("so short a history is narrower"),
+                );
                 valid += 1;
             }
             _ => {
+                assert!(beamed(&Register, &operations).is_err());
                 assert_eq!(dived, followed, "seed {seed}: {operations:#?}");
                 assert!(matches!(dived, Linearized::Contradiction { .. }));
                 invalid += 1;
@@ -184,4 +194,66 @@ fn a_dive_finds_what_the_frontier_finds() {
     }
     println!("{valid} valid, {invalid} invalid");
     assert!(valid > 4_000 && invalid > 4_000, "{valid} {invalid}");
+}
+
+/// What is found by following the best orders side by side.
+fn beamed<M: SequentialModel>(model: &M, operations: &[IntervalOf<M>]) -> Result<Vec<u32>, usize> {
+    let kinds = Kinds::of(model, operations);
+    let events = Events::of(operations, &kinds);
+    let mut space = Space::new(model, operations, &kinds);
+    let mut starts = [space.start()];
+    events.enter(&mut space, 0).expect("few are open");
+    beam(&mut space, &events, 0, &mut starts, &Budget::from(1_000_000))
+}
+
+/// A sum, which forgets what it was made of.
+struct Sum;
+
+impl SequentialModel for Sum {
+    type State = i64;
+    type Call = Option<i64>;
+    type Answer = i64;
+
+    fn initial(&self) -> i64 {
+        0
+    }
+
+    fn step(&self, state: &i64, call: &Option<i64>, answer: Option<&i64>) -> Option<i64> {
+        match call {
+            Some(amount) => Some(state + amount),
+            None => answer.is_none_or(|seen| seen == state).then_some(*state),
+        }
+    }
+
+    fn is_read(&self, call: &Option<i64>, _answer: Option<&i64>) -> bool {
+        call.is_none()
+    }
+}
+
+/// An addition without an answer that took effect is missed when the sums no longer fit, which is long after.
+#[test]
+fn a_beam_explains_sums_of_any_amounts() {
+    for seed in 0..3 {
+        let mut sum = 0;
+        let mut rng = Rng::new(Seed(seed).derive("amounts"));
+        let amounts = ambiguous(seed, 600, 20, 0.02, 0.0);
+        let mut at: Vec<(u64, usize)> = (0..amounts.len()).map(|i| (0, i)).collect();
+        for (instant, i) in &mut at {
+            let (from, to) = (amounts[*i].invoked, amounts[*i].completed);
+            *instant = rng.within(from..=to.unwrap_or(from + 200));
+        }
+        at.sort_unstable();
+        let mut operations: Vec<Option<IntervalOf<Sum>>> = vec![None; amounts.len()];
+        for (_, i) in at {
+            let Interval { process, ref call, invoked, completed, .. } = amounts[i];
+            let call = (*call != Call::Read).then(|| rng.within(0..=8) as i64 - 4);
+            let happens = completed.is_some() || rng.chance(0.5);
+            sum += call.filter(|_| happens).unwrap_or(0);
+            let answer = completed.map(|_| if call.is_none() { sum } else { 0 });
+            operations[i] = Some(Interval { process, call, answer, invoked, completed });
+        }
+        let operations: Vec<IntervalOf<Sum>> = operations.into_iter().flatten().collect();
+        let order = beamed(&Sum, &operations).expect("it is an execution");
+        replay(&Sum, &operations, &order);
+    }
 }
