@@ -4,7 +4,7 @@
 //! contradict each other. Both are checked here by the definitions, apart from the checkers: only the histories themselves are shared.
 //! What does not hold is a bug of ours, and the verdict becomes `unknown` ([`Verdict::is_bug`](crate::Verdict::is_bug)).
 //!
-//! - [`register`]: since when each value was there, and orders of registers.
+//! - `values`: registers by an order of their values; [`register`]: by since when each was there, and by orders of their operations.
 //! - [`object`]: orders of any [`SequentialModel`](crate::SequentialModel); `queue`: what goes through queues, without an order.
 //! - [`transaction`]: orders of transactions, that prove every isolation level.
 //! - [`cycle`]: cycles of dependencies, each of which is shown again from the history, [`single`]: anomalies that need no cycle.
@@ -30,6 +30,7 @@ mod replay;
 pub mod single;
 mod subject;
 pub mod transaction;
+pub(crate) mod values;
 mod verify;
 pub mod witness;
 

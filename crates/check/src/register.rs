@@ -18,7 +18,7 @@
 
 mod single_pass;
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::hash::BuildHasherDefault;
 use std::thread;
 
@@ -40,10 +40,12 @@ pub fn linearizable(history: &History, options: &Options) -> Report {
     let keys = Keys::of(columns);
     let bits = options.threads.clamp(1, 64).min(keys.count.max(1)).next_power_of_two().trailing_zeros();
     let parts: Vec<Part> = (0..1 << bits).map(|shard| Part { shard, bits }).collect();
-    if !options.recheck && !options.certificate {
+    if !options.certificate {
         let shown = in_parallel(&parts, |part| single_pass::shows(columns, &keys, part));
         if shown.into_iter().all(|shown| shown) {
-            return Report::new("linearizable", Verdict::Valid, history.len());
+            let doubt = if options.recheck { certificate::values::refute(columns, None) } else { None };
+            let verdict = doubt.map_or(Verdict::Valid, Verdict::bug);
+            return Report::new("linearizable", verdict, history.len());
         }
     }
     let greatest = greatest_dense(columns);
@@ -76,16 +78,20 @@ fn in_parallel<T: Send>(parts: &[Part], decide: impl Fn(Part) -> T + Sync) -> Ve
     })
 }
 
-/// Why what the shards found does not prove that every key is linearizable, if so.
+/// Why what the shards found does not prove that every key is linearizable, if so: keys with an order are shown by that, those with failed
+/// compare-and-sets by the times of their values, all others by the order of their values.
 fn refute(columns: &Columns, decided: &[Shard]) -> Option<String> {
     let order: Vec<u32> = decided.iter().flat_map(|shard| shard.orders.values()).flatten().copied().collect();
-    let ordered = |key| !order.is_empty() && decided.iter().any(|shard| shard.orders.contains_key(&key));
-    let doubt = (!order.is_empty()).then(|| certificate::register::refute_orders(columns, &order, ordered)).flatten();
-    let rows = match decided {
-        [one] => std::borrow::Cow::Borrowed(&one.since),
-        many => std::borrow::Cow::Owned(many.iter().flat_map(|shard| shard.since.iter().copied()).collect()),
-    };
-    doubt.or_else(|| certificate::register::refute(columns, &rows, |key| !ordered(key)))
+    let rows: Vec<Since> = decided.iter().flat_map(|shard| shard.since.iter().copied()).collect();
+    let ordered: BTreeSet<u32> = decided.iter().flat_map(|shard| shard.orders.keys().copied()).collect();
+    let dated: BTreeSet<u32> = rows.iter().map(|row| row.key).filter(|key| !ordered.contains(key)).collect();
+    let by_order = || certificate::register::refute_orders(columns, &order, |key| ordered.contains(&key));
+    let by_times = || certificate::register::refute(columns, &rows, |key| dated.contains(&key));
+    let elsewhere = |key| ordered.contains(&key) || dated.contains(&key);
+    let some = (!ordered.is_empty() || !dated.is_empty()).then_some(&elsewhere as &dyn Fn(u32) -> bool);
+    let doubt = (!ordered.is_empty()).then(by_order).flatten();
+    let doubt = doubt.or_else(|| (!dated.is_empty()).then(by_times).flatten());
+    doubt.or_else(|| certificate::values::refute(columns, some))
 }
 
 /// Turns troubles into a verdict. A witness that is no contradiction alone is a bug of ours and makes the key unknown.
@@ -497,11 +503,9 @@ impl Decider<'_> {
         self.sweep(&zones);
         let whole = |key: &KeyState| key.touched && !key.broken && !key.ambiguous;
         let has_failed = self.clusters.keys.iter().any(|key| whole(key) && key.has_failed_cas);
-        if self.options.recheck || has_failed {
+        if has_failed {
             let rows = self.date(&zones, &next);
-            if has_failed {
-                self.place_by_dates(&rows);
-            }
+            self.place_by_dates(&rows);
         }
         let wants_order = |key: &KeyState| whole(key) && (key.misplaced || self.options.certificate);
         if self.clusters.keys.iter().any(wants_order) {
@@ -795,7 +799,7 @@ impl Decider<'_> {
         }
         for key in 0..self.clusters.keys.len() as u32 {
             let state = self.clusters.keys[key as usize];
-            if !state.touched || state.broken || state.ambiguous || !(self.options.recheck || state.has_failed_cas) {
+            if !state.touched || state.broken || state.ambiguous || !state.has_failed_cas {
                 continue;
             }
             let mut until = self.clusters.all[key as usize].s;
