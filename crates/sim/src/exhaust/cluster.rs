@@ -38,11 +38,22 @@ pub struct State {
     /// The sum of the parts' hashes, each mixed with its place: changes with a part, not with the whole.
     sum: u64,
     /// History, the oracles' memory, what may still go wrong, the participants, and the messages under way.
-    words: Box<[u32]>,
+    pub(super) words: Box<[u32]>,
+    /// What led here, to the one who met this state first.
+    pub(super) arrival: Option<Arrival>,
+}
+
+/// The last thing that happened, to whom, and what they and the oracles were before it.
+#[derive(Clone, Copy)]
+pub(super) struct Arrival {
+    pub(super) who: u16,
+    pub(super) cue: Cue,
+    pub(super) local: u32,
+    pub(super) memory: u32,
 }
 
 const HISTORY: usize = 0;
-const MEMORY: usize = 1;
+pub(super) const MEMORY: usize = 1;
 const LEFT: usize = 2;
 const LOCALS: usize = 3;
 
@@ -91,6 +102,20 @@ pub struct Scratch {
 
 /// So many changes are remembered at most.
 const REMEMBERED: usize = 1 << 16;
+
+impl Scratch {
+    /// The oracles' memory after something happened to a participant.
+    pub(super) fn remember(&mut self, cluster: &Cluster, memory: u32, who: usize, local: u32, cue: Cue) -> u32 {
+        if who >= cluster.scope.servers {
+            return memory;
+        }
+        if self.memories.len() >= REMEMBERED {
+            self.memories.clear();
+        }
+        let key = mix(cue.word(), u64::from(memory) << 32 | u64::from(local));
+        *self.memories.entry(key).or_insert_with(|| cluster.players.remember(memory, who, local, cue))
+    }
+}
 
 impl Cluster {
     /// The servers of `protocol` and clients that ask what `scope` says.
@@ -228,6 +253,13 @@ impl Cluster {
         }
     }
 
+    fn steps(&self, state: &State, found: &mut dyn FnMut(Step)) {
+        self.deliveries(state, found);
+        self.timeouts(state, found);
+        self.requests(state, found);
+        self.accidents(state, found);
+    }
+
     // What comes of it.
 
     /// The state after `step`; `None` if nothing came of it, or it leads out of the scope.
@@ -241,7 +273,12 @@ impl Cluster {
                 }
             }
         }
-        Some(next.finish())
+        let mut after = next.finish();
+        if let Step::Cue(Happening { who, cue }) = step {
+            let (local, memory) = (self.local(state, who), state.words[MEMORY]);
+            after.arrival = Some(Arrival { who: who as u16, cue, local, memory });
+        }
+        Some(after)
     }
 }
 
@@ -267,11 +304,15 @@ impl Model for Cluster {
     }
 
     fn expand(&self, scratch: &mut Scratch, state: &State, found: &mut Vec<(Step, State)>) {
-        let mut add = |step| found.extend(self.after(scratch, state, step).map(|after| (step, after)));
-        self.deliveries(state, &mut add);
-        self.timeouts(state, &mut add);
-        self.requests(state, &mut add);
-        self.accidents(state, &mut add);
+        self.steps(state, &mut |step| found.extend(self.after(scratch, state, step).map(|after| (step, after))));
+    }
+
+    fn expand_reduced(&self, scratch: &mut Scratch, state: &State, found: &mut Vec<(Step, State)>) {
+        self.steps(state, &mut |step| {
+            if !self.is_met_elsewhere(scratch, state, step) {
+                found.extend(self.after(scratch, state, step).map(|after| (step, after)));
+            }
+        });
     }
 
     fn fingerprint(&self, state: &State) -> u64 {
@@ -350,7 +391,7 @@ impl Draft<'_> {
             return None;
         }
         self.pay(who, cue);
-        let memory = self.remember(who, local, cue);
+        let memory = self.scratch.remember(cluster, self.words[MEMORY], who, local, cue);
         self.put(MEMORY, memory);
         self.put(LOCALS + who, change.next);
         change.sent.iter().for_each(|mail| self.send(*mail));
@@ -419,19 +460,6 @@ impl Draft<'_> {
         }
         let key = mix(cue.word(), u64::from(local));
         changes.entry(key).or_insert_with(|| Arc::new(self.cluster.players.step(who, local, cue))).clone()
-    }
-
-    fn remember(&mut self, who: usize, local: u32, cue: Cue) -> u32 {
-        let (cluster, memory) = (self.cluster, self.words[MEMORY]);
-        if who >= cluster.scope.servers {
-            return memory;
-        }
-        let memories = &mut self.scratch.memories;
-        if memories.len() >= REMEMBERED {
-            memories.clear();
-        }
-        let key = mix(cue.word(), u64::from(memory) << 32 | u64::from(local));
-        *memories.entry(key).or_insert_with(|| cluster.players.remember(memory, who, local, cue))
     }
 
     // The words and their sum.
@@ -520,6 +548,6 @@ impl Draft<'_> {
     }
 
     fn finish(self) -> State {
-        State { sum: self.sum, words: self.words.into_boxed_slice() }
+        State { sum: self.sum, words: self.words.into_boxed_slice(), arrival: None }
     }
 }

@@ -16,8 +16,9 @@
 //! participant does with an input is computed once, too, and remembered.
 //!
 //! Of the orders in which the same things can happen only those are left out that cannot matter: a message that its recipient would ignore
-//! stays under way, since it might as well arrive later, or never. Other steps are not independent for good: whoever takes one may still be
-//! sent something by anybody. States that are alike but for the names of servers count as many.
+//! stays under way, since it might as well arrive later, or never. No step is independent for good: whoever takes one may still be
+//! sent something by anybody. So every state is visited, but where two steps led to the same in both orders, one order is enough
+//! ([`reduce`](self::reduce)). States that are alike but for the names of servers count as many.
 //!
 //! Only safety is decided: a state in which nothing goes on any more can be asked for, endless rounds cannot.
 
@@ -28,6 +29,7 @@ mod intern;
 mod ladder;
 mod model;
 mod players;
+mod reduce;
 mod scope;
 mod search;
 mod store;

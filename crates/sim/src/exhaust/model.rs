@@ -17,6 +17,17 @@ pub trait Model: Sync {
     /// Adds every successor of `state` within the model's bounds to `found`, whether it was seen before or not.
     fn expand(&self, scratch: &mut Self::Scratch, state: &Self::State, found: &mut Vec<(Self::Step, Self::State)>);
 
+    /// The same without the successors that another state of the same level leads to in any case. `state` is the first that was met with
+    /// its fingerprint, breadth first. What may be left out is up to the model; nothing is always right.
+    fn expand_reduced(
+        &self,
+        scratch: &mut Self::Scratch,
+        state: &Self::State,
+        found: &mut Vec<(Self::Step, Self::State)>,
+    ) {
+        self.expand(scratch, state, found);
+    }
+
     /// 64 well-mixed bits. States with equal futures should have equal fingerprints; states with others must not.
     fn fingerprint(&self, state: &Self::State) -> u64;
 
@@ -74,6 +85,9 @@ pub struct Limits {
     pub order: Order,
     /// Number of threads. The result is the same with any number when breadth comes first.
     pub threads: usize,
+    /// Breadth first: of steps that do not touch each other, not every order is tried ([`Model::expand_reduced`]). The states
+    /// are the same, and fewer are generated again.
+    pub reduce: bool,
     /// States after so many steps are not expanded.
     pub depth: Option<u32>,
     /// The search stops when it has seen so many states.
@@ -83,9 +97,9 @@ pub struct Limits {
 }
 
 impl Default for Limits {
-    /// Breadth first, on one thread, at most 100 million states and 8 GiB.
+    /// Breadth first, reduced, on one thread, at most 100 million states and 8 GiB.
     fn default() -> Self {
-        Limits { order: Order::Breadth, threads: 1, depth: None, states: 100_000_000, bytes: 8 << 30 }
+        Limits { order: Order::Breadth, threads: 1, reduce: true, depth: None, states: 100_000_000, bytes: 8 << 30 }
     }
 }
 
@@ -107,7 +121,7 @@ pub enum Stopped {
 pub struct Report {
     /// Different states.
     pub unique: u64,
-    /// States generated, the initial ones and repetitions included.
+    /// States generated, the initial ones and repetitions included. With several threads, what a reduction leaves out depends on who came first.
     pub generated: u64,
     /// Steps to the farthest state (from where it was first seen).
     pub depth: u32,

@@ -175,7 +175,10 @@ impl<'s, 'a, M: Model> Worker<'s, 'a, M> {
     fn expand(&mut self, (fingerprint, level, state): &Item<M::State>) {
         let search = self.search;
         let mut successors = std::mem::take(&mut self.successors);
-        search.model.expand(&mut self.scratch, state, &mut successors);
+        match search.limits.reduce && search.limits.order == Order::Breadth {
+            true => search.model.expand_reduced(&mut self.scratch, state, &mut successors),
+            false => search.model.expand(&mut self.scratch, state, &mut successors),
+        }
         if search.limits.depth.is_some_and(|limit| *level >= limit) {
             search.cut.fetch_max(u32::from(!successors.is_empty()), Ordering::Relaxed);
             successors.clear();

@@ -221,6 +221,10 @@ impl Protocol for Paxos {
 
 /// Three servers and so many clients: the i-th puts its value at the i-th server and gets it from the next.
 pub fn three_servers(clients: u16) -> Cluster {
+    three_servers_in(clients, |scope| scope)
+}
+
+pub fn three_servers_in(clients: u16, adapt: impl FnOnce(Scope) -> Scope) -> Cluster {
     let asks = |client: u16| {
         let place = client + 3;
         let at = |step: u16| Target::Node(NodeId((place + step) % 3));
@@ -228,5 +232,5 @@ pub fn three_servers(clients: u16) -> Cluster {
         vec![(named(Request::write(0, u64::from(client) + 1)), at(0)), (named(Request::read(0)), at(1))]
     };
     let scope = Scope { invocations: Invocations::AtOnce, ..Scope::new(3, (0..clients).map(asks).collect()) };
-    Cluster::new(Paxos { servers: 3 }, scope).expect("its actors can be copied and hashed")
+    Cluster::new(Paxos { servers: 3 }, adapt(scope)).expect("its actors can be copied and hashed")
 }
