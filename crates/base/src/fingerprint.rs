@@ -47,9 +47,12 @@ impl Hasher for Fingerprint {
         for chunk in &mut chunks {
             self.word(u64::from_le_bytes(chunk.try_into().expect("eight bytes")));
         }
-        let mut last = [0; 8];
-        last[..chunks.remainder().len()].copy_from_slice(chunks.remainder());
-        self.word(u64::from_le_bytes(last));
+        self.word(match (bytes.last_chunk::<8>(), chunks.remainder().len()) {
+            (_, 0) => 0,
+            // The last eight bytes, without those that were mixed in: shorter than a call that copies.
+            (Some(last), rest) => u64::from_le_bytes(*last) >> (64 - 8 * rest),
+            (None, _) => bytes.iter().rev().fold(0, |word, byte| word << 8 | u64::from(*byte)),
+        });
         self.word(bytes.len() as u64);
     }
 

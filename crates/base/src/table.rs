@@ -94,6 +94,14 @@ impl<K: Hash + Eq, V> Table<K, V> {
     }
 }
 
+impl<K: Hash, V: Hash> Table<K, V> {
+    /// How many entries there are, and the sum of their fingerprints: what a table hashes as. Those of disjoint tables add up.
+    pub fn sum(&self) -> (usize, u64) {
+        let sum = self.0.iter().fold(0u64, |sum, entry| sum.wrapping_add(Fingerprint::of(&entry)));
+        (self.0.len(), sum)
+    }
+}
+
 impl<K: Hash + Eq, V> Default for Table<K, V> {
     fn default() -> Self {
         Table::new()
@@ -102,8 +110,7 @@ impl<K: Hash + Eq, V> Default for Table<K, V> {
 
 impl<K: Hash, V: Hash> Hash for Table<K, V> {
     fn hash<H: Hasher>(&self, state: &mut H) {
-        let sum = self.0.iter().fold(0u64, |sum, entry| sum.wrapping_add(Fingerprint::of(&entry)));
-        (self.0.len(), sum).hash(state);
+        self.sum().hash(state);
     }
 }
 

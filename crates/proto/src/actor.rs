@@ -24,6 +24,13 @@ pub trait Actor: 'static {
         Observation::default()
     }
 
+    /// Role and epoch, as [`observe`](Self::observe) says them: what a simulated world asks for at every other step. Worth a definition of its own
+    /// where the gauges cost something.
+    fn standing(&self) -> (&'static str, u64) {
+        let Observation { role, epoch, .. } = self.observe();
+        (role, epoch)
+    }
+
     /// A small number that stands for the abstract state, for coverage: role, what is pending, not counters or times.
     fn features(&self) -> u64 {
         0

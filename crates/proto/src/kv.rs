@@ -16,9 +16,29 @@ use crate::state_machine::{Access, Service, StateMachine};
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Kv {
     /// With the fingerprint of each key and its value.
-    values: BTreeMap<u32, (Bytes, u64)>,
+    values: BTreeMap<u32, (Value, u64)>,
     /// The sum of the fingerprints: kept as the store changes, because a simulated world compares it after every command.
     digest: u64,
+}
+
+/// A value; one without padding takes no allocation.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Value {
+    Bare([u8; 8]),
+    Padded(Box<[u8]>),
+}
+
+impl Value {
+    fn new(bytes: &[u8]) -> Self {
+        bytes.try_into().map_or_else(|_| Value::Padded(bytes.into()), Value::Bare)
+    }
+
+    fn bytes(&self) -> &[u8] {
+        match self {
+            Value::Bare(number) => number,
+            Value::Padded(bytes) => bytes,
+        }
+    }
 }
 
 const READ: u8 = 0;
@@ -34,7 +54,7 @@ const INVALID: u8 = 4;
 impl Kv {
     /// The number that key `key` holds, or [`NIL`].
     pub fn get(&self, key: u32) -> u64 {
-        self.values.get(&key).map_or(NIL, |(value, _)| number(value))
+        self.values.get(&key).map_or(NIL, |(value, _)| number(value.bytes()))
     }
 
     fn set(&mut self, key: u32, value: &[u8]) {
@@ -42,14 +62,18 @@ impl Kv {
         hasher.word(u64::from(key));
         hasher.write(value);
         let new = hasher.finish();
-        let old = self.values.insert(key, (Bytes::copy_from_slice(value), new)).map_or(0, |(_, old)| old);
+        let entry = (Value::new(value), new);
+        let old = match self.values.get_mut(&key) {
+            Some(kept) => std::mem::replace(kept, entry).1,
+            None => self.values.insert(key, entry).map_or(0, |(_, old)| old),
+        };
         self.digest = self.digest.wrapping_sub(old).wrapping_add(new);
     }
 
     fn answer(&self, question: &[u8]) -> Bytes {
         match head(question) {
             Some((READ, key)) => match self.values.get(&key) {
-                Some((value, _)) => [&[VALUE], value.as_ref()].concat().into(),
+                Some((value, _)) => [&[VALUE], value.bytes()].concat().into(),
                 None => Bytes::from_static(&[MISSING]),
             },
             _ => Bytes::from_static(&[INVALID]),
@@ -84,6 +108,7 @@ impl StateMachine for Kv {
     fn snapshot(&self) -> Bytes {
         let mut bytes = Vec::new();
         for (key, (value, _)) in &self.values {
+            let value = value.bytes();
             bytes.extend_from_slice(&key.to_le_bytes());
             bytes.extend_from_slice(&(value.len() as u32).to_le_bytes());
             bytes.extend_from_slice(value);
@@ -115,12 +140,13 @@ impl StateMachine for Kv {
 impl Service for Kv {
     fn access(request: &Request) -> Access {
         let padding = (request.size as usize).saturating_sub(8);
-        let mut bytes = Vec::with_capacity(21 + padding);
-        let function = match request.function {
-            Function::Read => READ,
-            Function::Write => WRITE,
-            Function::Cas => CAS,
+        let (function, size) = match request.function {
+            Function::Read => (READ, 5),
+            Function::Write => (WRITE, 13 + padding),
+            Function::Cas => (CAS, 21 + padding),
         };
+        // Just as much as it takes: what is left over would be given back with a copy.
+        let mut bytes = Vec::with_capacity(size);
         bytes.push(function);
         bytes.extend_from_slice(&request.key.to_le_bytes());
         if request.function == Function::Cas {

@@ -218,6 +218,7 @@ impl<M> Out<M> {
     }
 
     /// Whether there is no answer.
+    #[inline]
     pub fn is_empty(&self) -> bool {
         self.outputs.is_empty()
     }

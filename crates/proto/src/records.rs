@@ -18,12 +18,14 @@ pub struct Records {
 
 impl Records {
     /// Those after the first `count`.
+    #[inline]
     pub fn after(mut self, count: usize) -> Records {
         self.range.0 += count.min(self.len()) as u32;
         self
     }
 
     /// The first `count`.
+    #[inline]
     pub fn first(mut self, count: usize) -> Records {
         self.range.1 = self.range.0 + count.min(self.len()) as u32;
         self
@@ -33,6 +35,7 @@ impl Records {
 impl Deref for Records {
     type Target = [Bytes];
 
+    #[inline]
     fn deref(&self) -> &[Bytes] {
         &self.all[self.range.0 as usize..self.range.1 as usize]
     }

@@ -159,38 +159,25 @@ impl Choices {
         self.tapes.get(stream.0 as usize).map_or(0, |tape| tape.written.len() as u64)
     }
 
-    /// A number below `bound`. 0 and 1 leave nothing to decide and draw nothing.
+    /// See [`Draws::choose`].
     #[inline]
     pub(crate) fn choose(&mut self, stream: Stream, bound: u32) -> u32 {
-        if bound <= 1 {
-            return 0;
-        }
-        self.decide(stream, |rng| rng.below(u64::from(bound)) as u32).min(bound - 1)
+        self.draws(stream).choose(bound)
     }
 
-    /// True with this probability. Written down as 0 or 1, not as the number drawn.
+    /// See [`Draws::flip`].
     #[inline]
     pub(crate) fn flip(&mut self, stream: Stream, probability: f64) -> bool {
-        probability > 0.0 && self.decide(stream, |rng| u32::from(rng.chance(probability))) != 0
+        self.draws(stream).flip(probability)
     }
 
+    /// The next decisions of a stream.
     #[inline]
-    fn decide(&mut self, stream: Stream, draw: impl FnOnce(&mut Rng) -> u32) -> u32 {
+    pub(crate) fn draws(&mut self, stream: Stream) -> Draws<'_> {
         if stream.0 as usize >= self.tapes.len() {
             self.grow(stream);
         }
-        let tape = &mut self.tapes[stream.0 as usize];
-        // The generator advances during a replay too, so that what follows the end of a tape does not depend on its length.
-        let drawn = draw(&mut tape.rng);
-        if !self.recording {
-            return drawn;
-        }
-        let choice = match &tape.replay {
-            Some(replay) => replay.0.get(tape.written.len()).copied().unwrap_or(drawn),
-            None => drawn,
-        };
-        tape.written.push(choice);
-        choice
+        Draws { tape: &mut self.tapes[stream.0 as usize], recording: self.recording }
     }
 
     #[cold]
@@ -200,6 +187,63 @@ impl Choices {
             let rng = self.seed.nth(index as u64).rng();
             self.tapes.push(Tape { rng, written: Vec::new(), replay: replay.map(|replay| Box::new(Replay(replay))) });
         }
+    }
+}
+
+/// Decisions of one stream, one after another.
+pub(crate) struct Draws<'a> {
+    tape: &'a mut Tape,
+    recording: bool,
+}
+
+impl Draws<'_> {
+    /// A number below `bound`. 0 and 1 leave nothing to decide and draw nothing.
+    #[inline]
+    pub(crate) fn choose(&mut self, bound: u32) -> u32 {
+        if bound <= 1 {
+            return 0;
+        }
+        let drawn = self.tape.rng.below(u64::from(bound)) as u32;
+        self.decided(drawn).min(bound - 1)
+    }
+
+    /// True with this probability. Written down as 0 or 1, not as the number drawn.
+    #[inline]
+    pub(crate) fn flip(&mut self, probability: f64) -> bool {
+        if probability <= 0.0 {
+            return false;
+        }
+        let drawn = self.tape.rng.chance(probability);
+        self.decided(u32::from(drawn)) != 0
+    }
+
+    /// A number between `least` and `most`, as one of 2^20 steps: finer would cost bytes in a recording and explore nothing more.
+    #[inline]
+    pub(crate) fn between(&mut self, least: u64, most: u64) -> u64 {
+        const STEPS: u32 = 1 << 20;
+        if most <= least {
+            return least;
+        }
+        let (span, step) = (most - least, self.choose(STEPS));
+        least + (span >> 20) * u64::from(step) + (((span & (u64::from(STEPS) - 1)) * u64::from(step)) >> 20)
+    }
+
+    /// What is decided, if this was drawn. The generator advances during a replay too, so that what follows the end of a tape does not
+    /// depend on its length.
+    #[inline]
+    fn decided(&mut self, drawn: u32) -> u32 {
+        if self.recording { self.tape.write(drawn) } else { drawn }
+    }
+}
+
+impl Tape {
+    fn write(&mut self, drawn: u32) -> u32 {
+        let choice = match &self.replay {
+            Some(replay) => replay.0.get(self.written.len()).copied().unwrap_or(drawn),
+            None => drawn,
+        };
+        self.written.push(choice);
+        choice
     }
 }
 

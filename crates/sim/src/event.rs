@@ -121,7 +121,7 @@ impl Event {
 
 /// An event in one word: the kind in 4 bits, then 28 and 32 bits of what it says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct Packed(u64);
+pub(crate) struct Packed(pub(crate) u64);
 
 const DELIVER: u64 = 0;
 /// What fits in 28 bits.

@@ -5,7 +5,7 @@ use std::time::Duration;
 use base::{Rng, Seed, Time};
 use fault::LinkRule;
 
-use crate::choices::{Choices, Stream};
+use crate::choices::{Choices, Draws, Stream};
 use crate::event::Who;
 
 /// How the network behaves where no rule says otherwise. Messages on a link overtake each other unless `fifo`, and those
@@ -290,7 +290,7 @@ impl Links {
         kind: &str,
         at: Time,
     ) -> Fate {
-        let stream = Stream::network(from.0);
+        let mut draws = choices.draws(Stream::network(from.0));
         let mut at = at;
         if self.in_force > 0
             && let Some(rule) = self.rule(from, to)
@@ -301,7 +301,7 @@ impl Links {
                 return Fate::Cut;
             }
             // The rule is the one that relays of the real testbed obey, so it draws from a generator of its own.
-            let mut rng = Rng::new(Seed(u64::from(choices.choose(stream, u32::MAX))));
+            let mut rng = Rng::new(Seed(u64::from(draws.choose(u32::MAX))));
             match rule.fate(&mut rng) {
                 fault::Fate::Deliver { after } => {
                     bitten.1 += u64::from(!after.is_zero());
@@ -316,24 +316,22 @@ impl Links {
         if !self.filters.is_empty() && self.is_filtered(from, to, kind) {
             return Fate::Cut;
         }
-        if choices.flip(stream, net.loss) {
+        if draws.flip(net.loss) {
             return Fate::Lost;
         }
-        let first = self.arrival(net, choices, from, to, at);
-        if self.is_between_servers(from, to) && choices.flip(stream, net.duplicate) {
-            return Fate::Twice(first, self.arrival(net, choices, from, to, at));
+        let first = self.arrival(net, &mut draws, from, to, at);
+        if self.is_between_servers(from, to) && draws.flip(net.duplicate) {
+            return Fate::Twice(first, self.arrival(net, &mut draws, from, to, at));
         }
         Fate::Arrives(first)
     }
 
     #[inline]
-    fn arrival(&mut self, net: &Network, choices: &mut Choices, from: Who, to: Who, at: Time) -> Time {
-        let stream = Stream::network(from.0);
+    fn arrival(&mut self, net: &Network, draws: &mut Draws<'_>, from: Who, to: Who, at: Time) -> Time {
         let (least, most) = (nanos(net.latency.0), nanos(net.latency.1));
-        let latency = if choices.flip(stream, net.tail.0) {
-            between(choices, stream, most, nanos(net.tail.1).max(most))
-        } else {
-            between(choices, stream, least, most)
+        let latency = match draws.flip(net.tail.0) {
+            true => draws.between(most, nanos(net.tail.1).max(most)),
+            false => draws.between(least, most),
         };
         let mut at = Time(at.0 + latency);
         if let Some(regions) = net.regions {
@@ -364,13 +362,8 @@ fn nanos(span: Duration) -> u64 {
     span.as_secs() * 1_000_000_000 + u64::from(span.subsec_nanos())
 }
 
-/// A number between `least` and `most`, as one of 2^20 steps: finer would cost bytes in a recording and explore nothing more.
+/// See [`Draws::between`].
 #[inline]
 pub(crate) fn between(choices: &mut Choices, stream: Stream, least: u64, most: u64) -> u64 {
-    const STEPS: u32 = 1 << 20;
-    if most <= least {
-        return least;
-    }
-    let (span, step) = (most - least, choices.choose(stream, STEPS));
-    least + (span >> 20) * u64::from(step) + (((span & (u64::from(STEPS) - 1)) * u64::from(step)) >> 20)
+    choices.draws(stream).between(least, most)
 }

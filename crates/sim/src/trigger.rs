@@ -3,7 +3,7 @@
 //! Two rare things that must coincide (a crash, and a window of a few milliseconds after one write of one server) hardly ever do when
 //! both are placed by the clock. A [`Trigger`] makes the coincidence one event with a probability of its own: *when* an actor does
 //! something, *what* befalls it. What an actor does is read from outside, from the inputs it takes, the writes it makes and what it
-//! shows ([`proto::Actor::observe`], [`proto::Actor::features`]), so that a trigger knows no protocol.
+//! shows ([`proto::Actor::standing`], [`proto::Actor::features`]), so that a trigger knows no protocol.
 //!
 //! What a trigger does is an [`Act`] at an instant like any other, so a script of acts repeats it without the trigger.
 
@@ -11,7 +11,7 @@ use std::ops::Range;
 use std::time::Duration;
 
 use base::{NodeId, Time, mix};
-use proto::{Observation, TimerId};
+use proto::TimerId;
 use serde::{Deserialize, Serialize};
 
 use crate::act::{Act, Pairs};
@@ -128,8 +128,8 @@ pub(crate) struct Usurped {
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Looks {
     features: u64,
-    role: &'static str,
-    epoch: u64,
+    /// Role and epoch.
+    standing: (&'static str, u64),
 }
 
 /// A server's step, as seen from outside.
@@ -151,7 +151,7 @@ impl Core {
     }
 
     /// A server took a step.
-    pub(crate) fn watch(&mut self, who: Who, seen: Seen, observe: impl FnOnce() -> Observation) {
+    pub(crate) fn watch(&mut self, who: Who, seen: Seen, standing: impl FnOnce() -> (&'static str, u64)) {
         let looks = &mut self.people[who.index()].looks;
         let before = std::mem::replace(&mut looks.features, seen.features);
         let edge = mix(mix(u64::from(seen.input), before), seen.features);
@@ -161,7 +161,7 @@ impl Core {
         let turned = before != seen.features;
         // An epoch is promised to somebody, so it changes with a write.
         if turned || seen.writes > 0 {
-            self.look_for_epoch(who, &observe());
+            self.look_for_epoch(who, standing());
         }
         if !self.storm.has_triggers() {
             return;
@@ -179,19 +179,19 @@ impl Core {
         }
     }
 
-    fn look_for_epoch(&mut self, who: Who, now: &Observation) {
+    fn look_for_epoch(&mut self, who: Who, now: (&'static str, u64)) {
         let looks = &mut self.people[who.index()].looks;
-        let role = std::mem::replace(&mut looks.role, now.role);
-        let epoch = std::mem::replace(&mut looks.epoch, now.epoch);
-        if role != now.role || epoch != now.epoch {
+        let (role, epoch) = std::mem::replace(&mut looks.standing, now);
+        let same_role = is_same(role, now.0);
+        if !same_role || epoch != now.1 {
             if self.options.coverage {
                 let shape = self.shape();
                 self.trace.covers(shape, self.now);
             }
-            self.moment(who, Moment::Epoch, mix(word(role), word(now.role)));
+            self.moment(who, Moment::Epoch, mix(word(role), word(now.0)));
         }
-        if role != now.role
-            && self.people[..self.servers].iter().filter(|other| other.looks.role == now.role).count() == 1
+        if !same_role
+            && self.people[..self.servers].iter().filter(|other| is_same(other.looks.standing.0, now.0)).count() == 1
         {
             self.moment(who, Moment::Alone, 0);
         }
@@ -200,10 +200,11 @@ impl Core {
     /// A number for who has which role, in the latest epoch or an earlier one, whichever servers they are.
     fn shape(&self) -> u64 {
         let servers = &self.people[..self.servers];
-        let latest = servers.iter().map(|server| server.looks.epoch).max().unwrap_or(0);
+        let latest = servers.iter().map(|server| server.looks.standing.1).max().unwrap_or(0);
         let of_one = |server: &Person| {
-            let age = latest - server.looks.epoch;
-            mix(word(server.looks.role), age.min(2) << 1 | u64::from(server.up))
+            let (role, epoch) = server.looks.standing;
+            let age = latest - epoch;
+            mix(word(role), age.min(2) << 1 | u64::from(server.up))
         };
         servers.iter().fold(self.servers as u64, |sum, server| sum.wrapping_add(of_one(server)))
     }
@@ -389,6 +390,12 @@ impl World {
         let (to, from): (Pairs, Pairs) = others.map(|other| ((node, other), (other, node))).unzip();
         vec![(Act::Delay(from.clone(), late, late), Some(Act::Mend(from))), (Act::Cut(to.clone()), Some(Act::Mend(to)))]
     }
+}
+
+/// Whether two words of the program are the same. Mostly they are one and the same, and the letters need not be looked at.
+#[inline]
+fn is_same(a: &'static str, b: &'static str) -> bool {
+    std::ptr::eq(a, b) || a == b
 }
 
 /// A number for a word.

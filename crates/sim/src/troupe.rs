@@ -189,8 +189,8 @@ impl<P: Protocol> Troupe<P> {
         }
     }
 
-    /// Lets a participant take an input of this kind, and does what it asks for.
-    #[inline]
+    /// Lets a participant take an input of this kind, and does what it asks for. Part of whoever calls it: an input is moved once.
+    #[inline(always)]
     fn take(&mut self, core: &mut Core, who: Who, input: Input<P::Message>, kind: u32, more: bool) {
         match who.index().checked_sub(self.servers.len()) {
             None => {
@@ -206,13 +206,14 @@ impl<P: Protocol> Troupe<P> {
         }
     }
 
-    #[inline]
+    #[inline(always)]
     fn after_server_step(&mut self, core: &mut Core, who: Who, input: u32, writes: u32) {
         if !self.oracles.is_empty() || core.watches() || core.trace.tells(Transcript::Story) {
             self.examine(core, who, input, writes);
         }
     }
 
+    #[inline]
     fn examine(&mut self, core: &mut Core, who: Who, input: u32, writes: u32) {
         let Some(actor) = &self.servers[who.index()].actor else { return };
         for oracle in &mut self.oracles {
@@ -224,7 +225,7 @@ impl<P: Protocol> Troupe<P> {
             tell_role(core, who, actor.observe());
         }
         if core.watches() {
-            core.watch(who, Seen { input, features: actor.features(), writes }, || actor.observe());
+            core.watch(who, Seen { input, features: actor.features(), writes }, || actor.standing());
         }
     }
 }
@@ -338,7 +339,12 @@ impl<P: Protocol> Cast for Troupe<P> {
 }
 
 /// Does what a step asked for, in order. Returns how many things it wrote.
+#[inline]
 fn flush<M: Message>(out: &mut Out<M>, mail: &mut Slab<M>, core: &mut Core, who: Who) -> u32 {
+    if out.is_empty() { 0 } else { perform_all(out, mail, core, who) }
+}
+
+fn perform_all<M: Message>(out: &mut Out<M>, mail: &mut Slab<M>, core: &mut Core, who: Who) -> u32 {
     let mut writes = 0;
     for output in out.drain() {
         match output {

@@ -6,7 +6,7 @@ use std::time::Duration;
 use base::{NodeId, Time};
 use fault::{Change, LinkRule};
 use history::{Action, AdminOperation, Completion, ErrorKind, Operation, Phase, Request};
-use proto::{Address, Observation, Protocol, Target, Token};
+use proto::{Address, Barrier, Observation, Protocol, Target, Token};
 
 use crate::act::Act;
 use crate::choices::{Choices, Recording};
@@ -492,7 +492,7 @@ impl World {
     }
 
     /// Hands a message over.
-    #[inline]
+    #[inline(always)]
     fn deliver(&mut self, from: Who, to: Who, mail: u32, more: bool) {
         self.log.more = more;
         if self.core.options.connections {
@@ -519,10 +519,7 @@ impl World {
             }
             Event::Synced { who, life } => self.synced(who, life),
             Event::Durable { who, barrier, life } if self.core.people[who.index()].life == life => {
-                self.tell_fully(who, || format!("durable up to write {}", barrier.0));
-                self.core.people[who.index()].durable = barrier;
-                self.release(who);
-                self.cue(who, Cue::Durable(barrier), more);
+                self.durable(who, barrier, more);
             }
             Event::DiskFailed { who, life } if self.core.people[who.index()].life == life => {
                 let error = self.core.people[who.index()].disk.error();
@@ -582,12 +579,22 @@ impl World {
         self.log.more = false;
         self.note(|world| Step::Sync(who.0, world.core.is_ready(who)));
         let person = &mut self.core.people[who.index()];
-        let news = match person.disk.finish_sync() {
-            Ok(barrier) => Event::Durable { who, barrier, life },
-            Err(()) => Event::DiskFailed { who, life },
-        };
+        let outcome = person.disk.finish_sync();
         self.core.sync(who);
-        if self.core.is_ready(who) { self.handle(news, false) } else { self.put_off(who, news) }
+        match outcome {
+            Ok(barrier) if self.core.is_ready(who) => self.durable(who, barrier, false),
+            Ok(barrier) => self.put_off(who, Event::Durable { who, barrier, life }),
+            Err(()) if self.core.is_ready(who) => self.handle(Event::DiskFailed { who, life }, false),
+            Err(()) => self.put_off(who, Event::DiskFailed { who, life }),
+        }
+    }
+
+    /// A server hears how much is durable, and what waited for that goes out.
+    fn durable(&mut self, who: Who, barrier: Barrier, more: bool) {
+        self.tell_fully(who, || format!("durable up to write {}", barrier.0));
+        self.core.people[who.index()].durable = barrier;
+        self.release(who);
+        self.cue(who, Cue::Durable(barrier), more);
     }
 
     /// Sends and completes what waited for the disk.

@@ -123,11 +123,16 @@ impl Actor for Server {
         self.take_own(ctx);
     }
 
+    fn standing(&self) -> (&'static str, u64) {
+        (if self.forgot { "proposer" } else { "acceptor" }, self.life)
+    }
+
     fn observe(&self) -> Observation {
         let decided = self.keys.values().map(|key| key.register.version).sum();
+        let (role, epoch) = self.standing();
         Observation {
-            role: if self.forgot { "proposer" } else { "acceptor" },
-            epoch: self.life,
+            role,
+            epoch,
             gauges: vec![("keys", self.keys.len() as u64), ("decided", decided), ("under_way", self.tasks() as u64)],
         }
     }

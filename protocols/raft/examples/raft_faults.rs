@@ -5,12 +5,14 @@
 //! while there is a leader; a snapshot every 300 entries. An event is one input handed to an actor or to the world.
 //!
 //! ```text
-//! cargo run --release -p assize-raft --example raft_faults
+//! cargo run --release -p assize-raft --example raft_faults [RUNS]
 //! ```
+//!
+//! The last column is a hash of all that happened: the same for two builds that simulate the same.
 
 use std::time::Duration;
 
-use base::Seed;
+use base::{Seed, mix};
 use history::{Outcome, Request};
 use proto::Target;
 use raft::{RaftKv, Settings};
@@ -20,19 +22,21 @@ const SPAN: Duration = Duration::from_secs(120);
 const RUNS: u64 = 10;
 
 fn main() {
+    let runs = std::env::args().nth(1).map_or(RUNS, |runs| runs.parse().expect("a number of runs"));
     for nodes in [3, 5] {
         let before = cpu_seconds();
-        let (mut events, mut messages, mut ok) = (0, 0, 0);
-        for seed in 0..RUNS {
+        let (mut events, mut messages, mut ok, mut hash) = (0, 0, 0, 0);
+        for seed in 0..runs {
             let world = run(nodes, seed);
             events += world.events();
             messages += world.messages();
+            hash = mix(hash, world.trace_hash());
             ok += world.history().iter().filter(|op| op.completion.outcome == Outcome::Ok).count();
         }
         let spent = cpu_seconds() - before;
-        let simulated = SPAN.as_secs_f64() * RUNS as f64;
+        let simulated = SPAN.as_secs_f64() * runs as f64;
         println!(
-            "{nodes} nodes: {:.0} simulated s/CPU-s, {:.2} M events/CPU-s, {:.2} M messages/CPU-s ({:.0} events and {:.0} ok/simulated s)",
+            "{nodes} nodes: {:.0} simulated s/CPU-s, {:.2} M events/CPU-s, {:.2} M messages/CPU-s ({:.0} events and {:.0} ok/simulated s), {hash:016x}",
             simulated / spent,
             events as f64 / spent / 1e6,
             messages as f64 / spent / 1e6,

@@ -50,6 +50,7 @@ impl<'a> Entry<'a> {
     }
 
     /// The entry of a record that was decoded before.
+    #[inline]
     pub(crate) fn of(record: &'a Bytes) -> Self {
         let term = record.first_chunk().expect("a record begins with a term");
         Entry { term: u64::from_le_bytes(*term), record }
@@ -63,6 +64,7 @@ impl<'a> Entry<'a> {
     }
 
     /// What the entry is for.
+    #[inline]
     pub fn kind(&self) -> EntryKind {
         match self.record[8] {
             0 => EntryKind::Noop,
@@ -137,21 +139,25 @@ impl Log {
     }
 
     /// Index of the last entry that is no longer here; 0 if none is gone.
+    #[inline]
     pub fn base(&self) -> u64 {
         self.base
     }
 
     /// Index of the last entry; 0 if there is none.
+    #[inline]
     pub fn last_index(&self) -> u64 {
         self.last.0
     }
 
     /// Term of the last entry; 0 if there is none.
+    #[inline]
     pub fn last_term(&self) -> u64 {
         self.last.1
     }
 
     /// Term of the entry at `index`; 0 before the first, `None` after the last and where it is no longer known.
+    #[inline]
     pub fn term(&self, index: u64) -> Option<u64> {
         match index {
             _ if index == self.last.0 => Some(self.last.1),
@@ -161,6 +167,7 @@ impl Log {
     }
 
     /// The entry at `index`.
+    #[inline]
     pub fn entry(&self, index: u64) -> Option<Entry<'_>> {
         let batch = &self.batches[self.place(index)?];
         Some(Entry::of(&batch.records[(index - batch.first) as usize]))
@@ -174,29 +181,36 @@ impl Log {
 
     /// Where the batch is that holds the entry at `index`.
     ///
-    /// Found by halves, from bounds that are close near both ends, where most questions are: no batch is empty, so as many batches as
-    /// entries lie between at most.
+    /// No batch is empty, so it is not further from the end than the entry is; and mostly, as what is asked for is at the end, or each of the
+    /// entries behind it came alone, just as far.
+    #[inline]
     fn place(&self, index: u64) -> Option<usize> {
         if index <= self.base || index > self.last.0 {
             return None;
         }
         let end = self.batches.len() - 1;
-        let (mut low, mut high) =
-            (end.saturating_sub((self.last.0 - index) as usize), (index - self.base - 1) as usize);
-        high = high.min(end);
+        let low = end.saturating_sub((self.last.0 - index) as usize);
+        if low == end || self.batches[low + 1].first > index { Some(low) } else { Some(self.place_after(low, index)) }
+    }
+
+    /// The same, if it is one after `low`: by halves, among as many as there are entries before it at most.
+    fn place_after(&self, low: usize, index: u64) -> usize {
+        let (mut low, mut high) = (low + 1, (self.batches.len() - 1).min((index - self.base - 1) as usize));
         while low < high {
-            let middle = low.midpoint(high);
-            if self.batches[middle].last() < index { low = middle + 1 } else { high = middle }
+            let middle = (low + high).div_ceil(2);
+            if self.batches[middle].first <= index { low = middle } else { high = middle - 1 }
         }
-        Some(low)
+        low
     }
 
     /// Who the members are.
+    #[inline]
     pub fn members(&self) -> Members {
         self.members.last().expect("never empty").1
     }
 
     /// Index of the entry that made them members; 0 for those of the first start.
+    #[inline]
     pub fn members_since(&self) -> u64 {
         self.members.last().expect("never empty").0
     }
@@ -218,6 +232,7 @@ impl Log {
     }
 
     /// How often entries were removed from the end in this life.
+    #[inline]
     pub fn truncations(&self) -> u64 {
         self.truncations
     }

@@ -100,8 +100,8 @@ impl std::fmt::Display for Members {
 
 /// The highest value that a majority of `nodes` has reached.
 fn majority_value(nodes: NodeSet, value: &impl Fn(NodeId) -> u64) -> u64 {
-    let reached = |least: &u64| nodes.iter().filter(|node| value(*node) >= *least).count() > nodes.count() / 2;
-    nodes.iter().map(value).filter(reached).max().unwrap_or(0)
+    let most = |least: u64| nodes.iter().filter(|node| value(*node) >= least).count() > nodes.count() / 2;
+    nodes.iter().map(value).fold(0, |best, reached| if reached > best && most(reached) { reached } else { best })
 }
 
 #[cfg(test)]

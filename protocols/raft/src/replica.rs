@@ -163,6 +163,10 @@ impl<S: StateMachine> Actor for Replica<S> {
         self.save(ctx);
     }
 
+    fn standing(&self) -> (&'static str, u64) {
+        (self.role(), self.term)
+    }
+
     fn observe(&self) -> Observation {
         Observation {
             role: self.role(),

@@ -6,10 +6,11 @@
 use base::{NodeId, Time};
 use proto::{Oracle, StateMachine};
 
+use crate::oracle::{COMMIT, OFFICE, Watcher};
 use crate::replica::Replica;
 
-pub(super) fn oracles<S: StateMachine>(nodes: usize) -> Vec<Box<dyn Oracle<Replica<S>>>> {
-    vec![Box::new(CommitsOwnTerm { seen: vec![None; nodes] })]
+pub(super) fn oracles<S: StateMachine>(nodes: usize) -> Vec<Watcher<S>> {
+    vec![(OFFICE | COMMIT, Box::new(CommitsOwnTerm { seen: vec![None; nodes] }))]
 }
 
 /// While a server leads, its commit index moves only to entries of its term.

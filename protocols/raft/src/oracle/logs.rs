@@ -3,23 +3,26 @@
 use std::collections::VecDeque;
 use std::hash::{Hash, Hasher};
 
-use base::{NodeId, NodeSet, Table, Time};
+use base::{Fingerprint, NodeId, NodeSet, Table, Time};
 use proto::{Oracle, StateMachine};
 
 use crate::log::Log;
-use crate::oracle::digest;
+use crate::oracle::{COMMIT, LOG, OFFICE, Watcher, digest};
 use crate::replica::Replica;
 
-pub(super) fn oracles<S: StateMachine>(nodes: usize) -> Vec<Box<dyn Oracle<Replica<S>>>> {
+pub(super) fn oracles<S: StateMachine>(nodes: usize) -> Vec<Watcher<S>> {
     vec![
-        Box::new(Logs {
-            mirrors: vec![Mirror::default(); nodes],
-            chains: Table::new(),
-            ends: vec![End::default(); nodes],
-            commit: 0,
-            broken: "",
-        }),
-        Box::new(LeaderCompleteness { led: vec![0; nodes], committed: None }),
+        (
+            LOG | COMMIT,
+            Box::new(Logs {
+                mirrors: vec![Mirror::default(); nodes],
+                chains: Chains::default(),
+                ends: vec![End::default(); nodes],
+                commit: 0,
+                broken: "",
+            }),
+        ),
+        (OFFICE | LOG | COMMIT, Box::new(LeaderCompleteness { led: vec![0; nodes], committed: None })),
     ]
 }
 
@@ -63,14 +66,62 @@ impl Mirror {
 #[derive(Clone, Debug, Hash)]
 struct Logs {
     mirrors: Vec<Mirror>,
-    /// By index and term: a hash of all entries up to there.
-    chains: Table<(u64, u64), u64>,
+    chains: Chains,
     /// By node, where its log was last seen to end.
     ends: Vec<End>,
     /// The highest index that was committed so far.
     commit: u64,
     /// The property that was broken last.
     broken: &'static str,
+}
+
+/// By index and term: a hash of all entries up to there.
+#[derive(Clone, Debug, Default)]
+struct Chains {
+    /// By index, what came first: a term and its hash. A term of 0 is none. Most indices never have another.
+    first: Vec<(u64, u64)>,
+    others: Table<(u64, u64), u64>,
+}
+
+impl Chains {
+    fn get(&self, (index, term): (u64, u64)) -> Option<u64> {
+        match self.first.get(index as usize) {
+            Some((first, chain)) if *first == term && term > 0 => Some(*chain),
+            _ => self.others.get(&(index, term)).copied(),
+        }
+    }
+
+    /// What stands for this index and term; `chain` from now on if nothing did.
+    #[inline]
+    fn get_or_insert(&mut self, (index, term): (u64, u64), chain: u64) -> u64 {
+        /// So much further than the last index is still the same list.
+        const GAP: usize = 1 << 12;
+        let place = index as usize;
+        if place >= self.first.len() && place < self.first.len() + GAP {
+            self.first.resize(place + 1, (0, 0));
+        }
+        match self.first.get_mut(place) {
+            Some((first, known)) if *first == term && term > 0 => *known,
+            Some(vacant @ (0, _)) if term > 0 && !self.others.contains(&(index, term)) => {
+                *vacant = (term, chain);
+                chain
+            }
+            _ => *self.others.get_or_insert((index, term), chain),
+        }
+    }
+}
+
+/// Hashes as the set of what it knows, whatever came first.
+impl Hash for Chains {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        let first = (0..).zip(&self.first).filter(|(_, (term, _))| *term > 0);
+        let sum = first.fold(0u64, |sum, (index, (term, chain))| {
+            sum.wrapping_add(Fingerprint::of(&((index as u64, *term), *chain)))
+        });
+        let (count, others) = self.others.sum();
+        let known = self.first.iter().filter(|(term, _)| *term > 0).count();
+        (known + count, sum.wrapping_add(others)).hash(state);
+    }
 }
 
 /// An index and term, and what `chains` has for them: what comes next mostly follows it.
@@ -116,11 +167,11 @@ impl Logs {
         }
         let before = (first - 1, log.term(first - 1).unwrap_or(0));
         let end = &mut self.ends[node.index()];
-        let mut chain = if end.at == before { end.chain } else { self.chains.get(&before).copied().unwrap_or(0) };
+        let mut chain = if end.at == before { end.chain } else { self.chains.get(before).unwrap_or(0) };
         for index in first..=log.last_index() {
             let Some(entry) = log.entry(index) else { break };
             chain = base::mix(chain, digest(&entry));
-            if *self.chains.get_or_insert((index, entry.term), chain) != chain {
+            if self.chains.get_or_insert((index, entry.term), chain) != chain {
                 return Err(format!("{node} has another log than others up to entry {index} of term {}", entry.term));
             }
             *end = End { at: (index, entry.term), chain };

@@ -4,10 +4,14 @@ use base::{NodeId, NodeSet, Time};
 use proto::{Oracle, StateMachine};
 
 use crate::members::Members;
+use crate::oracle::{COMMIT, MEMBERS, OFFICE, Watcher};
 use crate::replica::Replica;
 
-pub(super) fn oracles<S: StateMachine>(nodes: usize) -> Vec<Box<dyn Oracle<Replica<S>>>> {
-    vec![Box::new(OneChangeAtATime { commit: 0 }), Box::new(QuorumsOverlap { seen: vec![None; nodes] })]
+pub(super) fn oracles<S: StateMachine>(nodes: usize) -> Vec<Watcher<S>> {
+    vec![
+        (OFFICE | COMMIT | MEMBERS, Box::new(OneChangeAtATime { commit: 0 })),
+        (MEMBERS, Box::new(QuorumsOverlap { seen: vec![None; nodes] })),
+    ]
 }
 
 /// A leader has at most one step of a change in its log that is not committed. Which are, another may know sooner.

@@ -3,15 +3,16 @@
 use base::{NodeId, Table, Time};
 use proto::{Oracle, StateMachine};
 
+use crate::oracle::{COMMIT, OFFICE, PROGRESS, STATE, Watcher};
 use crate::replica::Replica;
 
-pub(super) fn oracles<S: StateMachine>(nodes: usize) -> Vec<Box<dyn Oracle<Replica<S>>>> {
+pub(super) fn oracles<S: StateMachine>(nodes: usize) -> Vec<Watcher<S>> {
     vec![
-        Box::new(ComesBack),
-        Box::new(ElectionSafety::default()),
-        Box::new(OneVoteATerm(vec![None; nodes])),
-        Box::new(Monotone(vec![None; nodes])),
-        Box::new(MatchMonotone(vec![(0, Vec::new()); nodes])),
+        (OFFICE, Box::new(ComesBack)),
+        (OFFICE, Box::new(ElectionSafety::default())),
+        (OFFICE, Box::new(OneVoteATerm(vec![None; nodes]))),
+        (OFFICE | COMMIT | STATE, Box::new(Monotone(vec![None; nodes]))),
+        (OFFICE | PROGRESS, Box::new(MatchMonotone(vec![(0, Vec::new()); nodes]))),
     ]
 }
 

@@ -5,16 +5,13 @@ use std::collections::{BTreeMap, VecDeque};
 use base::{NodeId, Time};
 use proto::{Oracle, StateMachine};
 
+use crate::oracle::{STATE, Watcher};
 use crate::replica::Replica;
 
-pub(super) fn oracles<S: StateMachine>(nodes: usize) -> Vec<Box<dyn Oracle<Replica<S>>>> {
-    vec![Box::new(States {
-        digests: VecDeque::new(),
-        first: 0,
-        seen: vec![(0, 0); nodes],
-        ahead: BTreeMap::new(),
-        broken: "",
-    })]
+pub(super) fn oracles<S: StateMachine>(nodes: usize) -> Vec<Watcher<S>> {
+    let states =
+        States { digests: VecDeque::new(), first: 0, seen: vec![(0, 0); nodes], ahead: BTreeMap::new(), broken: "" };
+    vec![(STATE, Box::new(states))]
 }
 
 /// Servers that have applied the same entries are in the same state; a snapshot holds the state at its index, and nothing that is not

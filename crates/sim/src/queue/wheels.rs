@@ -1,4 +1,4 @@
-//! What will happen, in order of time: three wheels of 128 slots, each slot as long as the wheel below it goes round.
+//! Many events in order of time: three wheels of 128 slots, each slot as long as the wheel below it goes round.
 //!
 //! A *page* is 2^11 ns. The lowest wheel has a slot for each of the next 128 pages, the next one for stretches of 128 pages (0.26 ms; all
 //! of it 34 ms, longer than most messages travel), the third for stretches of those (all of it 4.3 s). Later things wait in a heap.
@@ -6,15 +6,13 @@
 //! is sorted. So an event is written a few times at the end of a list and never looked for, whatever the number of
 //! events that are queued: with 40 000 of them, memory is what costs ("Hashed and Hierarchical Timing Wheels", Varghese & Lauck,
 //! SOSP 1987, scheme 7).
-//!
-//! Simultaneous events are ordered by a seeded number: one order a seed, every order by some seed.
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
-use base::{Time, mix};
+use base::Time;
 
-use crate::event::{Event, Packed, Who};
+use crate::event::{Packed, Who};
 
 /// Length of a page: 2^11 ns, about 2 us. With 40 000 messages under way for 10 ms at most, some 16 arrive on a page.
 const PAGE: u32 = 11;
@@ -38,7 +36,7 @@ struct Entry {
 /// Invariant: `now` holds everything up to the page `today`. Everything else is later; a wheel holds what is in none below it and within
 /// 128 of its stretches from the one of `today` on; `far` what is in none.
 #[derive(Clone)]
-pub(crate) struct Queue {
+pub(super) struct Wheels {
     today: u64,
     /// The next event is the last one.
     now: Vec<Entry>,
@@ -46,9 +44,7 @@ pub(crate) struct Queue {
     far: BinaryHeap<Reverse<(Time, Entry)>>,
     /// Memory of slots that were emptied: the last one used is still in the cache.
     spare: Vec<Vec<Entry>>,
-    ties: Ties,
-    pushed: u32,
-    /// Whether a page with many events has begun since [`Queue::dawns`] was last asked.
+    /// Whether a page with many events has begun since [`Wheels::dawns`] was last asked.
     dawned: bool,
 }
 
@@ -59,43 +55,23 @@ struct Wheel {
     busy: u128,
 }
 
-/// How simultaneous events are ordered.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Ties {
-    /// As they were queued.
-    Fifo,
-    /// By a permutation that this number seeds.
-    Seeded(u32),
-}
-
-impl Queue {
-    pub(crate) fn new(ties: Ties) -> Self {
-        Queue {
-            today: 0,
+impl Wheels {
+    /// Nothing, from this instant on.
+    pub(super) fn new(now: Time) -> Self {
+        Wheels {
+            today: now.0 >> PAGE,
             now: Vec::new(),
             wheels: std::array::from_fn(|_| Wheel { slots: std::array::from_fn(|_| Vec::new()), busy: 0 }),
             far: BinaryHeap::new(),
             spare: Vec::new(),
-            ties,
-            pushed: 0,
             dawned: false,
         }
     }
 
+    /// Puts in what will happen at `at`; `order` says in which order with others of that instant.
     #[inline]
-    pub(crate) fn push(&mut self, at: Time, event: Event) {
-        self.push_packed(at, event.pack());
-    }
-
-    /// The same for an event in one word: in a register, where a value of several fields would go through memory.
-    pub(crate) fn push_packed(&mut self, at: Time, event: Packed) {
-        let order = match self.ties {
-            Ties::Fifo => self.pushed,
-            Ties::Seeded(seed) => mix(u64::from(seed), u64::from(self.pushed)) as u32,
-        };
-        self.pushed = self.pushed.wrapping_add(1);
-        let entry = Entry { key: at.0 << 32 | u64::from(order), event };
-        self.place(at, entry);
+    pub(super) fn push(&mut self, at: Time, order: u32, event: Packed) {
+        self.place(at, Entry { key: at.0 << 32 | u64::from(order), event });
     }
 
     #[inline]
@@ -121,9 +97,9 @@ impl Queue {
         self.now.insert(place, entry);
     }
 
-    /// The next event, if it happens at `end` or before.
+    /// The next event, if it happens at `end` or before; and its order.
     #[inline]
-    pub(crate) fn pop_until(&mut self, end: Time) -> Option<(Time, Packed)> {
+    pub(super) fn pop_until(&mut self, end: Time) -> Option<(Time, u32, Packed)> {
         if self.now.is_empty() {
             self.turn_page(end);
         }
@@ -132,9 +108,9 @@ impl Queue {
         if at > end {
             return None;
         }
-        let event = entry.event;
+        let Entry { key, event } = *entry;
         self.now.pop();
-        Some((at, event))
+        Some((at, key as u32, event))
     }
 
     /// The time of an entry within 2^18 ns of `near`.
@@ -145,13 +121,13 @@ impl Queue {
 
     /// Whether a page with many events has begun since this was last asked.
     #[inline]
-    pub(crate) fn dawns(&mut self) -> bool {
+    pub(super) fn dawns(&mut self) -> bool {
         std::mem::take(&mut self.dawned)
     }
 
     /// The messages that arrive today: from whom, to whom, which.
     #[inline]
-    pub(crate) fn arrivals(&self) -> impl Iterator<Item = (Who, Who, u32)> + '_ {
+    pub(super) fn arrivals(&self) -> impl Iterator<Item = (Who, Who, u32)> + '_ {
         self.now.iter().filter_map(|entry| entry.event.as_delivery())
     }
 
@@ -269,64 +245,5 @@ impl Wheel {
     fn empty(&mut self, slot: usize) -> Vec<Entry> {
         self.busy &= !(1 << slot);
         std::mem::take(&mut self.slots[slot])
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use base::{Rng, Seed};
-
-    use super::*;
-
-    #[test]
-    fn events_come_out_in_order_of_time_however_far_apart() {
-        let mut rng = Rng::new(Seed(3));
-        for spread in [500, 1 << PAGE, 300_000, 20_000_000, 10_000_000_000] {
-            let mut queue = Queue::new(Ties::Seeded(1));
-            let (mut now, mut waiting) = (0, std::collections::BTreeMap::<u64, u32>::new());
-            for round in 0..20_000 {
-                // Grow, hold, then empty the queue; now and then something happens at once.
-                if round % 3 != 2 && round < 15_000 {
-                    let at = now + if rng.chance(0.1) { 0 } else { rng.below(spread) };
-                    queue.push(Time(at), Event::Wake { who: Who(0) });
-                    *waiting.entry(at).or_default() += 1;
-                    continue;
-                }
-                let Some(mut first) = waiting.first_entry() else { break };
-                now = *first.key();
-                *first.get_mut() -= 1;
-                if *first.get() == 0 {
-                    first.remove();
-                }
-                assert!(now == 0 || queue.pop_until(Time(now - 1)).is_none(), "not before its time");
-                assert_eq!(queue.pop_until(Time(now + rng.below(spread))).map(|(at, _)| at), Some(Time(now)));
-            }
-        }
-    }
-
-    #[test]
-    fn what_is_queued_for_the_past_of_the_queue_comes_first() {
-        let mut queue = Queue::new(Ties::Fifo);
-        let mut times = [9_000_000_000, 9_000_000_001, 9_000_300_000, 9_100_000_000, 99_000_000_000];
-        times.iter().for_each(|at| queue.push(Time(*at), Event::Wake { who: Who(0) }));
-        assert_eq!(queue.pop_until(Time::MAX).map(|(at, _)| at), Some(Time(times[0])));
-        times[0] = 4_000_000_000;
-        queue.push(Time(times[0]), Event::Wake { who: Who(0) });
-        let order: Vec<u64> = std::iter::from_fn(|| queue.pop_until(Time::MAX).map(|(at, _)| at.0)).collect();
-        assert_eq!(order, times);
-    }
-
-    #[test]
-    fn ties_are_explored_or_kept_in_order() {
-        let order = |ties| {
-            let mut queue = Queue::new(ties);
-            (0..4).for_each(|who| queue.push(Time(7), Event::Wake { who: Who(who) }));
-            std::iter::from_fn(|| queue.pop_until(Time::MAX).map(|(_, event)| event.unpack()))
-                .map(|e| format!("{e:?}"))
-                .collect::<Vec<_>>()
-        };
-        let orders: std::collections::BTreeSet<_> = (0..1000).map(|seed| order(Ties::Seeded(seed))).collect();
-        assert_eq!(orders.len(), 24, "every order of four events is reached by some seed");
-        assert!(order(Ties::Fifo)[0].contains("Who(0)"));
     }
 }
