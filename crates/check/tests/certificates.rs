@@ -2,9 +2,10 @@
 
 use base::{Rng, Seed};
 use check::certificate::register::{Since, refute, refute_order};
-use check::certificate::{cycle, transaction, witness};
+use check::certificate::{cycle, single, transaction, witness};
 use check::txn::{Class, Edge, EdgeKind, TxnAnomaly, Variant, check_transactions};
 use check::{LINEARIZABLE, Options, check};
+use history::txn::notation;
 use history::{History, NIL, Outcome};
 use testkit::brute_txn::{Keep, Shape, random_transactions, serializable};
 use testkit::{Mix, brute, random_history, timeline};
@@ -164,6 +165,17 @@ fn a_cycle_must_close_and_be_of_its_class() {
     assert_eq!(cycle::refute(&history, &open).as_deref(), Some("the edges are no cycle"));
     let plain = TxnAnomaly { variant: Variant::Plain, cycle: vec![edge(0, 1), edge(1, 0)], ..open };
     assert!(cycle::refute(&history, &plain).is_some_and(|doubt| doubt.contains("does not belong")));
+}
+
+#[test]
+fn who_wrote_before_and_after_a_failed_write_made_a_dirty_update() {
+    let history = notation("p0: (x+1 x+3)\np1: (x+2 !)\np2:           (x=[1,2,3])");
+    let report = check_transactions(&history);
+    let dirty = report.anomalies.iter().find(|anomaly| anomaly.class == Class::DirtyUpdate);
+    let dirty = dirty.expect("3 stands on 2, which failed");
+    assert_eq!(single::refute(&history, dirty), None);
+    let untouched = notation("p0: (x+1 x+3)\np1: (x+2 !)\np2:           (x=[1,3,2])");
+    assert!(single::refute(&untouched, dirty).is_some(), "nothing stands on 2");
 }
 
 #[test]

@@ -131,18 +131,20 @@ impl<'a> Scene<'a> {
         })
     }
 
+    /// Whether a read shows a version of the second behind one of the first, or the second wrote to what it read of the first.
     fn saw_both(&self, reader: u32, first: u32, second: u32) -> bool {
-        let place = |op: &'a Micro, writer| {
-            let written: BTreeSet<u32> = self.writes(writer).map(|op| op.value).collect();
-            self.shows(op).iter().position(|version| written.contains(version))
+        let in_order = |op: &'a Micro| {
+            let by = |writer, version: &u32| self.writes(writer).any(|write| write.value == *version);
+            let shown = self.shows(op);
+            let one = shown.iter().position(|version| by(first, version));
+            one.is_some_and(|one| shown[one..].iter().any(|version| by(second, version)))
         };
         let replaced = || {
             let read = |op: &&Micro| self.writes(first).any(|write| write.value == op.value);
             reader == second
                 && self.reads(second).filter(read).any(|op| self.writes(second).any(|write| write.key == op.key))
         };
-        replaced()
-            || self.reads(reader).any(|op| place(op, first).is_some_and(|a| place(op, second).is_some_and(|b| a < b)))
+        replaced() || self.reads(reader).any(in_order)
     }
 
     /// Whether both transactions read the same of a key first, and then wrote to it.
