@@ -140,11 +140,13 @@ impl Call {
     }
 
     /// Whether it certainly happened.
+    #[inline]
     pub fn is_ok(&self) -> bool {
         self.outcome == Outcome::Ok
     }
 
     /// Whether it may have happened.
+    #[inline]
     pub fn may_have_happened(&self) -> bool {
         self.outcome != Outcome::Fail
     }

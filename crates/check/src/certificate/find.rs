@@ -15,7 +15,6 @@ use history::object::{Action, Call, NEVER, Objects};
 
 use super::definition::State;
 use super::file::Doubt;
-use super::queue::Replay;
 use super::replay;
 use crate::model::Options;
 use crate::sequential::{Interval, Linearized, SequentialModel, linearize};
@@ -41,20 +40,11 @@ pub(crate) fn order(history: &Objects, first: &State, options: &Options) -> Opti
 
 /// Shows again, by an order, what was decided without one; what was searched was replayed then. Why a key cannot be shown, if one cannot.
 pub(crate) fn recheck(history: &Objects, first: &State, options: &Options) -> Option<String> {
-    if matches!(first, State::Queue(_)) && goes_through(history) {
-        return None;
+    if matches!(first, State::Queue(_)) {
+        return queue::refute(history);
     }
     let doubt = Found::of(history, first, false, options)?.settle(options)?;
     options.limit.exceeded().is_none().then_some(doubt.why)
-}
-
-/// Whether the queues of all keys are shown by what goes through them.
-fn goes_through(history: &Objects) -> bool {
-    let mut replay = Replay::of(history);
-    by_key(history, false).iter().filter(|places| !places.is_empty()).all(|places| {
-        let passages = queue::passages(Part { history, places });
-        passages.is_some_and(|passages| replay.refute(places, &passages).is_none())
-    })
 }
 
 /// What is known of the keys.
@@ -187,38 +177,5 @@ fn searched(part: Part<'_>, first: &State, options: &Options) -> Option<Vec<u32>
     match linearize(&Searched { history: part.history, first }, &intervals, options) {
         Linearized::Order(order) => Some(order.into_iter().map(|at| part.places[at as usize]).collect()),
         _ => None,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use base::{Rng, Seed};
-    use testkit::brute_objects::{self as brute, ObjectMix, random_objects};
-
-    use super::*;
-
-    /// Queues of unique values are shown without a search, those of unknown outcome among them.
-    #[test]
-    fn every_linearizable_queue_is_shown_by_what_goes_through_and_no_other() {
-        let actions = &[Action::Enqueue, Action::Dequeue];
-        let base = ObjectMix {
-            rule: brute::fifo,
-            actions,
-            operations: 8,
-            unique: true,
-            pending: 0.2,
-            lies: 0.15,
-            sequential: false,
-        };
-        let mut rng = Rng::new(Seed(2).derive("passages"));
-        let mut shown = 0;
-        for mix in [base, ObjectMix { pending: 0.0, ..base }, ObjectMix { pending: 0.4, lies: 0.05, ..base }] {
-            for _ in 0..7_000 {
-                let history = random_objects(&mut rng, mix);
-                assert_eq!(goes_through(&history), brute::linearizable(&history, brute::fifo), "{history:#?}");
-                shown += u32::from(goes_through(&history));
-            }
-        }
-        assert!((2_000..19_000).contains(&shown), "{shown}");
     }
 }

@@ -1,254 +1,379 @@
 //! A queue, first in, first out, whose values are unique.
 //!
-//! A value goes in within `[ei, er]` and out within `[di, dr]`; since it goes in before it goes out, `ei <= di` does no harm. A dequeue that
-//! found nothing happens at an instant at which nothing is certainly in the queue. Let the next value to go through be one that begins to go
-//! in first of those that begin to come out before any that is left has ended to: if there is an order at all, one of those can be next, and
-//! if that can, so can the one that begins to go in first. Values that nobody takes come last.
+//! A value goes in within `[ei, er]` and out within `[di, dr]`. A dequeue that found nothing is a value that goes in and out at an instant at which
+//! nothing is certainly in the queue. Values come in order of `ei`, and each overtakes those before it that nobody began to take until it was out,
+//! `dr < di`: they must come after it. What one of those must precede is overtaken too: it began to be taken after that, or it began to go in when
+//! that was in, which is a contradiction, because this one began even later. So whatever must precede another does, if there is an order at all.
+//! Values that nobody takes come last.
 
-use std::collections::VecDeque;
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BinaryHeap, VecDeque};
 
-use history::object::{Action, NEVER, NOTHING};
+use history::object::{NEVER, Objects};
 
-use super::super::queue::Passage;
+use super::super::queue::{Key, NONE, NOTHING_HERE, Order, Queues};
 use super::Part;
-use crate::object::Values;
 use crate::sort::nearly_sorted;
 
-const NONE: u32 = u32::MAX;
-
-/// A value, or a dequeue that found nothing.
-#[derive(Clone, Copy)]
-struct Item {
-    /// When it goes in and out, at the earliest and the latest.
-    enter: (u64, u64),
-    leave: (u64, u64),
-    enqueue: u32,
-    dequeue: u32,
+/// Why the queues of a history are not shown by what goes through them; `None`: they are, but for those whose values are not unique.
+pub(crate) fn refute(history: &Objects) -> Option<String> {
+    let queues = Queues::of(history, None);
+    let order = passages(&queues);
+    queues.refute(&order)
 }
 
-const UNKNOWN: Item = Item { enter: (NEVER, NEVER), leave: (NEVER, NEVER), enqueue: NONE, dequeue: NONE };
-
-impl Item {
-    fn passage(&self) -> Passage {
-        let place = |i: u32| (i != NONE).then_some(i);
-        Passage { enqueue: place(self.enqueue), dequeue: place(self.dequeue) }
+/// The values of every key in the order in which they go through.
+fn passages(queues: &Queues) -> Order {
+    let mut order = Order::default();
+    for key in &queues.keys {
+        Finder::of(queues, key, &mut order.taken).order(&mut order.through);
+        order.ends.push(order.through.len());
     }
+    order
 }
 
-/// An order of the operations.
+/// An order of the operations on one key. `None`: something is there twice, or came from nowhere.
 pub(super) fn order(part: Part<'_>) -> Option<Vec<u32>> {
-    let (items, order) = found(part)?;
-    Some(operations(&items, &order))
-}
-
-/// The values in the order in which they go through.
-pub(super) fn passages(part: Part<'_>) -> Option<Vec<Passage>> {
-    let (items, order) = found(part)?;
-    Some(order.into_iter().map(|i| items[i as usize].passage()).collect())
-}
-
-fn found(part: Part<'_>) -> Option<(Vec<Item>, Vec<u32>)> {
-    let mut found = gather(part)?;
-    let mut others = Vec::new();
-    if !found.pending.is_empty() || !found.empties.is_empty() {
-        let ended = found.items.iter().zip(0..).filter(|(item, _)| item.enter.1 != NEVER);
-        let mut by_end: Vec<(u64, u32)> = ended.map(|(item, i)| (item.enter.1, i)).collect();
-        nearly_sorted(&mut by_end, |end| *end);
-        take_left_over(&mut found, &by_end, &mut others);
-        place_empties(part, &mut found, &by_end, &mut others)?;
+    let queues = Queues::of(part.history, Some(part.places));
+    if !queues.others.is_empty()
+        || queues.items.iter().any(|item| item.operations[0] == NONE && item.operations[1] != NONE)
+    {
+        return None;
     }
-    let order = first_in_first_out(&mut found, &others)?;
-    Some((found.items, order))
+    let order = passages(&queues);
+    Some(operations(&queues, order))
 }
 
-struct Found {
-    items: Vec<Item>,
-    /// The items that are known to have come out, in order of the invocation of their dequeues.
-    leaving: Vec<u32>,
-    /// Dequeues of unknown outcome: invocation and place.
-    pending: Vec<(u64, u32)>,
-    empties: Vec<u32>,
-}
-
-/// Pairs enqueues with dequeues. `None`: something is there twice, or came from nowhere.
-fn gather(part: Part<'_>) -> Option<Found> {
-    let mut values = Values::new(part.places.len());
-    let mut items: Vec<Item> = Vec::with_capacity(part.places.len() / 2 + 1);
-    let mut leaving = Vec::with_capacity(part.places.len() / 2 + 1);
-    let (mut pending, mut empties) = (Vec::new(), Vec::new());
-    for (i, call) in part.calls() {
-        let span = (call.invoked, call.completed);
-        let value = match call.action {
-            Action::Enqueue => call.argument,
-            Action::Dequeue if !call.is_ok() => {
-                pending.push((call.invoked, i));
-                continue;
-            }
-            Action::Dequeue if call.result == NOTHING => {
-                empties.push(i);
-                continue;
-            }
-            Action::Dequeue => call.result,
-            _ => return None,
-        };
-        let number = values.number(value);
-        if number == items.len() {
-            items.push(UNKNOWN);
-        }
-        let item = &mut items[number];
-        let (place, times) = match call.action {
-            Action::Enqueue => (&mut item.enqueue, &mut item.enter),
-            _ => {
-                leaving.push(number as u32);
-                (&mut item.dequeue, &mut item.leave)
-            }
-        };
-        *times = span;
-        if std::mem::replace(place, i) != NONE {
-            return None;
-        }
-    }
-    let from_nowhere = items.iter().any(|item| item.enqueue == NONE);
-    (!from_nowhere).then_some(Found { items, leaving, pending, empties })
-}
-
-/// Values that nobody is known to have dequeued go to dequeues of unknown outcome, first come, first served.
-fn take_left_over(found: &mut Found, by_end: &[(u64, u32)], others: &mut Vec<u32>) {
-    let mut pending = found.pending.iter();
-    for (_, i) in by_end {
-        let item = &mut found.items[*i as usize];
-        if item.dequeue == NONE {
-            let Some((invoked, dequeue)) = pending.next() else { return };
-            (item.leave, item.dequeue) = ((*invoked, NEVER), *dequeue);
-            others.push(*i);
-        }
-    }
-}
-
-/// Makes an item, of an instant, of each dequeue that found nothing.
-fn place_empties(part: Part<'_>, found: &mut Found, by_end: &[(u64, u32)], others: &mut Vec<u32>) -> Option<()> {
-    if found.empties.is_empty() {
-        return Some(());
-    }
-    // When something is certainly in the queue: open intervals, in order.
-    let mut filled: Vec<(u64, u64)> = Vec::new();
-    for (end, i) in by_end {
-        let until = found.items[*i as usize].leave.0;
-        match filled.last_mut() {
-            _ if *end >= until => {}
-            Some((_, last)) if end < last => *last = until.max(*last),
-            _ => filled.push((*end, until)),
-        }
-    }
-    for &i in &found.empties {
-        let call = &part.history.calls[i as usize];
-        let before = filled.partition_point(|(begin, _)| *begin < call.invoked);
-        let free = filled[..before].last().map_or(call.invoked, |(_, until)| (*until).max(call.invoked));
-        if free > call.completed {
-            return None;
-        }
-        others.push(found.items.len() as u32);
-        found.items.push(Item { enter: (free, free), leave: (free, free), enqueue: NONE, dequeue: i });
-    }
-    Some(())
-}
-
-/// One that may go through next.
+/// One thing that goes through.
 #[derive(Clone, Copy)]
-struct Candidate {
-    /// Since when it can have gone in, and until when it must have come out.
-    enters: u64,
-    leaves: u64,
-    item: u32,
+struct Through {
+    ei: u64,
+    di: u64,
+    dr: u64,
+    /// As in an [`Order`].
+    place: u64,
 }
 
-/// Most candidates at a time: it takes as many steps to find the next. They are as many as dequeues are open.
-const MOST: usize = 4096;
+struct Finder<'a> {
+    queues: &'a Queues<'a>,
+    key: &'a Key,
+    /// Since when items that nobody is known to have taken out can have come out.
+    taken: BTreeMap<u32, u64>,
+    /// Dequeues that found nothing, each at an instant.
+    empties: Vec<Through>,
+}
 
-/// `others`: the items that come out beside those known to.
-fn first_in_first_out(found: &mut Found, others: &[u32]) -> Option<Vec<u32>> {
-    let leaving = merged(by_begin(&mut found.items, &found.leaving), by_begin(&mut found.items, others));
-    let (items, mut leaving) = (&found.items, leaving.into_iter().peekable());
-    let mut order: Vec<u32> = Vec::with_capacity(items.len());
-    let mut candidates: Vec<Candidate> = Vec::new();
-    loop {
-        // Until when one of those that are left must have come out.
-        let mut until = candidates.iter().fold(NEVER, |until, candidate| until.min(candidate.leaves));
-        while let Some((_, item)) = leaving.next_if(|(begin, _)| *begin <= until) {
-            let Item { enter, leave, .. } = items[item as usize];
-            candidates.push(Candidate { enters: enter.0, leaves: leave.1, item });
-            until = until.min(leave.1);
+impl<'a> Finder<'a> {
+    fn of(queues: &'a Queues<'a>, key: &'a Key, taken: &mut Vec<(u32, u32)>) -> Finder<'a> {
+        let mut finder = Finder { queues, key, taken: BTreeMap::new(), empties: Vec::new() };
+        if !key.pending.is_empty() {
+            finder.take_left_over(taken);
         }
-        if candidates.len() > MOST {
-            return None;
+        if !key.empties.is_empty() {
+            finder.place_empties();
         }
-        let Some(next) = (0..candidates.len()).min_by_key(|&at| candidates[at].enters) else { break };
-        order.push(candidates.swap_remove(next).item);
+        finder
     }
-    // In order of invocation, as they were gathered.
-    let stays = |item: &Item| item.dequeue == NONE && item.enter.1 != NEVER;
-    order.extend(items.iter().zip(0..).filter(|(item, _)| stays(item)).map(|(_, i)| i));
-    Some(order)
-}
 
-/// Items in order of the instant at which they can come out, not before they can go in.
-fn by_begin(items: &mut [Item], leaving: &[u32]) -> Vec<(u64, u32)> {
-    let begin = |&i: &u32| {
-        let item = &mut items[i as usize];
-        item.leave.0 = item.leave.0.max(item.enter.0);
-        (item.leave.0, i)
-    };
-    let mut all: Vec<(u64, u32)> = leaving.iter().map(begin).collect();
-    nearly_sorted(&mut all, |entry| *entry);
-    all
-}
-
-/// Two sorted lists as one.
-fn merged(one: Vec<(u64, u32)>, other: Vec<(u64, u32)>) -> Vec<(u64, u32)> {
-    if other.is_empty() {
-        return one;
-    }
-    let mut all = Vec::with_capacity(one.len() + other.len());
-    let mut other = other.into_iter().peekable();
-    for entry in one {
-        while let Some(before) = other.next_if(|before| *before < entry) {
-            all.push(before);
+    /// When an item comes out.
+    #[inline]
+    fn leaves(&self, at: u32) -> Option<(u64, u64)> {
+        let item = &self.queues.items[at as usize];
+        if item.operations[1] != NONE {
+            return Some(item.spans[1]);
         }
-        all.push(entry);
+        self.taken.get(&at).map(|&since| (since, NEVER))
     }
-    all.extend(other);
-    all
-}
 
-/// The operations of the items, each as early as its order allows.
-fn operations(items: &[Item], order: &[u32]) -> Vec<u32> {
-    let mut all = Vec::with_capacity(2 * items.len());
-    let in_order = || order.iter().map(|&i| &items[i as usize]);
-    let mut leaving = in_order().filter(|item| item.enqueue != NONE && item.dequeue != NONE);
-    // When those that are in went in; when the last went in and out.
-    let (mut inside, mut entered, mut left) = (VecDeque::new(), 0, 0);
-    let mut next = leaving.next();
-    for item in in_order() {
-        entered = item.enter.0.max(entered);
-        while let (Some(first), Some(since)) = (next, inside.front()) {
-            let out = first.leave.0.max(left).max(*since);
-            if out > entered {
-                break;
+    /// Values that nobody is known to have dequeued go to dequeues of unknown outcome, first come, first served.
+    fn take_left_over(&mut self, taken: &mut Vec<(u32, u32)>) {
+        let left = self.key.entering().iter().filter(|at| self.queues.items[**at as usize].operations[1] == NONE);
+        let left = left.map(|&at| (self.queues.items[at as usize].spans[0].1, at));
+        let mut by_end: Vec<(u64, u32)> = left.filter(|(end, _)| *end != NEVER).collect();
+        nearly_sorted(&mut by_end, |end| *end);
+        for ((_, at), &dequeue) in by_end.iter().zip(&self.key.pending) {
+            taken.push((*at, dequeue));
+            self.taken.insert(*at, self.queues.span(dequeue).0);
+        }
+    }
+
+    /// Each dequeue that found nothing at the first instant at which nothing is certainly in the queue.
+    fn place_empties(&mut self) {
+        // When something is certainly in the queue: open intervals, in order.
+        let mut filled: Vec<(u64, u64)> = Vec::new();
+        for (begin, end) in self.certain() {
+            match filled.last_mut() {
+                Some((_, last)) if begin < *last => *last = end.max(*last),
+                _ => filled.push((begin, end)),
             }
-            left = out;
-            all.push(first.dequeue);
-            inside.pop_front();
-            next = leaving.next();
         }
-        if item.enqueue == NONE {
-            all.push(item.dequeue);
+        for &dequeue in &self.key.empties {
+            let (invoked, _) = self.queues.span(dequeue);
+            let before = filled.partition_point(|(begin, _)| *begin < invoked);
+            let free = filled[..before].last().map_or(invoked, |(_, until)| invoked.max(*until));
+            self.empties.push(Through { ei: free, di: free, dr: free, place: u64::from(dequeue) + NOTHING_HERE });
+        }
+        self.empties.sort_unstable_by_key(|empty| empty.ei);
+    }
+
+    /// When values are certainly in the queue, as far as a dequeue that found nothing was open then, by the beginning.
+    fn certain(&self) -> Vec<(u64, u64)> {
+        let mut empties = self.key.empties.iter().map(|&dequeue| self.queues.span(dequeue)).peekable();
+        let mut certain: Vec<(u64, u64)> = Vec::new();
+        for &at in self.key.entering() {
+            let (ei, er) = self.queues.items[at as usize].spans[0];
+            while empties.next_if(|(_, completed)| *completed <= ei).is_some() {}
+            let Some((invoked, _)) = empties.peek() else { break };
+            let until = self.leaves(at).map_or(NEVER, |(since, _)| since);
+            if *invoked < until && er < until {
+                certain.push((er, until));
+            }
+        }
+        nearly_sorted(&mut certain, |(begin, _)| *begin);
+        certain
+    }
+
+    /// All that comes out, in order of `ei`.
+    #[inline]
+    fn each(&self, mut see: impl FnMut(Through) -> Option<()>) -> Option<()> {
+        let mut empties = self.empties.iter().peekable();
+        for &at in self.key.entering() {
+            let Some((di, dr)) = self.leaves(at) else { continue };
+            let ei = self.queues.items[at as usize].spans[0].0;
+            while let Some(empty) = empties.next_if(|empty| empty.ei < ei) {
+                see(*empty)?;
+            }
+            see(Through { ei, di, dr, place: at.into() })?;
+        }
+        empties.try_for_each(|empty| see(*empty))
+    }
+
+    fn order(&self, order: &mut Vec<u64>) {
+        let start = order.len();
+        order.reserve(self.key.entering().len() + self.empties.len());
+        if self.overtaking(order).is_none() {
+            order.truncate(start);
+            self.first_come(order);
+        }
+        self.add_what_stays(start, order);
+    }
+
+    /// The items that nobody takes and that certainly went in come last.
+    fn add_what_stays(&self, start: usize, order: &mut Vec<u64>) {
+        let stays = |at: &u32| self.leaves(*at).is_none() && self.queues.items[*at as usize].spans[0].1 != NEVER;
+        if order.len() - start < self.key.entering().len() + self.empties.len() {
+            order.extend(self.key.entering().iter().filter(|at| stays(at)).map(|&at| u64::from(at)));
+        }
+    }
+
+    /// `None`: too many were overtaken.
+    fn overtaking(&self, order: &mut Vec<u64>) -> Option<()> {
+        let mut moves = 32 * self.key.entering().len() + 1024;
+        let mut line: Vec<Waiting> = Vec::with_capacity(self.key.entering().len() + self.empties.len());
+        let mut held: Vec<Waiting> = Vec::new();
+        let mut latest = 0;
+        self.each(|through| {
+            if latest <= through.dr {
+                latest = through.di.max(latest);
+                line.push(Waiting { di: through.di, latest, place: through.place });
+                return Some(());
+            }
+            let mut start = line.len();
+            while start > 0 && line[start - 1].latest > through.dr {
+                start -= 1;
+            }
+            moves = moves.checked_sub(line.len() - start)?;
+            latest = if start == 0 { 0 } else { line[start - 1].latest };
+            held.clear();
+            held.push(Waiting { di: through.di, latest: 0, place: through.place });
+            held.extend(line[start..].iter().filter(|waiting| waiting.di > through.dr));
+            let mut end = start;
+            for at in start..line.len() {
+                let waiting = line[at];
+                if waiting.di <= through.dr {
+                    latest = waiting.di.max(latest);
+                    line[end] = Waiting { latest, ..waiting };
+                    end += 1;
+                }
+            }
+            line.truncate(end);
+            for &waiting in &held {
+                latest = waiting.di.max(latest);
+                line.push(Waiting { latest, ..waiting });
+            }
+            Some(())
+        })?;
+        order.extend(line.iter().map(|waiting| waiting.place));
+        Some(())
+    }
+
+    /// The same order of any values, in `O(n log n)`: of those that begin to come out before any that is left has ended to, the one that begins to go
+    /// in first.
+    fn first_come(&self, order: &mut Vec<u64>) {
+        let mut all: Vec<Through> = Vec::new();
+        let _all = self.each(|through| {
+            all.push(through);
+            Some(())
+        });
+        let mut leaving: Vec<u32> = (0..all.len() as u32).collect();
+        leaving.sort_by_key(|&i| all[i as usize].di);
+        let mut leaving = leaving.into_iter().peekable();
+        let (mut by_end, mut waiting) = (BinaryHeap::new(), BinaryHeap::new());
+        let mut gone = vec![false; all.len()];
+        loop {
+            while by_end.peek().is_some_and(|Reverse((_, i))| gone[*i as usize]) {
+                by_end.pop();
+            }
+            let until = by_end.peek().map_or(NEVER, |Reverse((end, _))| *end);
+            if let Some(i) = leaving.next_if(|&i| all[i as usize].di <= until) {
+                by_end.push(Reverse((all[i as usize].dr, i)));
+                waiting.push(Reverse((all[i as usize].ei, i)));
+                continue;
+            }
+            let Some(Reverse((_, next))) = waiting.pop() else { return };
+            gone[next as usize] = true;
+            order.push(all[next as usize].place);
+        }
+    }
+}
+
+/// What is in line.
+#[derive(Clone, Copy)]
+struct Waiting {
+    di: u64,
+    /// The greatest `di` up to here.
+    latest: u64,
+    place: u64,
+}
+
+/// The operations of one key, each as early as the order allows.
+fn operations(queues: &Queues, order: Order) -> Vec<u32> {
+    let taken: BTreeMap<u32, u32> = order.taken.into_iter().collect();
+    let mut all = Vec::new();
+    // Dequeues of what is in, with the instants at which they can be; when the last value went in and out.
+    let (mut inside, mut entered, mut left): (VecDeque<(u64, u32)>, u64, u64) = (VecDeque::new(), 0, 0);
+    for place in order.through {
+        let nothing = place.checked_sub(NOTHING_HERE).map(|dequeue| dequeue as u32);
+        let enters = if nothing.is_some() { NEVER } else { queues.items[place as usize].spans[0].0.max(entered) };
+        while let Some(&(since, dequeue)) = inside.front().filter(|(since, _)| left.max(*since) <= enters) {
+            left = left.max(since);
+            all.push(dequeue);
+            inside.pop_front();
+        }
+        if let Some(dequeue) = nothing {
+            left = left.max(entered).max(queues.span(dequeue).0);
+            entered = left;
+            all.push(dequeue);
             continue;
         }
-        all.push(item.enqueue);
-        if item.dequeue != NONE {
-            inside.push_back(entered);
-        }
+        entered = enters;
+        let [enqueue, dequeue] = queues.items[place as usize].operations;
+        all.push(enqueue);
+        let dequeue = if dequeue == NONE { taken.get(&(place as u32)).copied() } else { Some(dequeue) };
+        inside.extend(dequeue.map(|dequeue| (queues.span(dequeue).0.max(entered), dequeue)));
     }
-    all.extend(next.into_iter().chain(leaving).map(|item| item.dequeue));
+    all.extend(inside.into_iter().map(|(_, dequeue)| dequeue));
     all
+}
+
+#[cfg(test)]
+mod tests {
+    use base::{Rng, Seed};
+    use history::object::{Action, Call};
+    use testkit::brute_objects::{self as brute, ObjectMix, random_objects};
+
+    use super::*;
+
+    const MIX: ObjectMix = ObjectMix {
+        rule: brute::fifo,
+        actions: &[Action::Enqueue, Action::Dequeue],
+        operations: 8,
+        unique: true,
+        pending: 0.2,
+        lies: 0.15,
+        sequential: false,
+    };
+
+    fn histories(name: &'static str, rounds: usize) -> impl Iterator<Item = Objects> {
+        let mut rng = Rng::new(Seed(2).derive(name));
+        let mixes = [MIX, ObjectMix { pending: 0.0, ..MIX }, ObjectMix { pending: 0.4, lies: 0.05, ..MIX }];
+        mixes.into_iter().flat_map(move |mix| (0..rounds).map(|_| random_objects(&mut rng, mix)).collect::<Vec<_>>())
+    }
+
+    /// The order that needs a heap.
+    fn by_heap(queues: &Queues) -> Order {
+        let mut order = passages(queues);
+        (order.through, order.ends) = (Vec::new(), Vec::new());
+        for key in &queues.keys {
+            let finder = Finder::of(queues, key, &mut Vec::new());
+            let start = order.through.len();
+            finder.first_come(&mut order.through);
+            finder.add_what_stays(start, &mut order.through);
+            order.ends.push(order.through.len());
+        }
+        order
+    }
+
+    /// Queues of unique values are shown without a search, those of unknown outcome among them.
+    #[test]
+    fn every_linearizable_queue_is_shown_by_what_goes_through_and_no_other() {
+        let mut shown = 0;
+        for history in histories("passages", 7_000) {
+            let valid = brute::linearizable(&history, brute::fifo);
+            assert_eq!(refute(&history).is_none(), valid, "{history:#?}");
+            let queues = Queues::of(&history, None);
+            let order = by_heap(&queues);
+            assert_eq!(queues.refute(&order).is_none(), valid, "{history:#?}");
+            shown += u32::from(valid);
+        }
+        assert!((2_000..19_000).contains(&shown), "{shown}");
+    }
+
+    /// Whatever is left out of what goes through, goes twice or takes something else, is noticed.
+    #[test]
+    fn an_order_is_refused_when_anything_in_it_is_changed() {
+        let mut changed = 0;
+        for history in histories("changed", 700).filter(|history| refute(history).is_none()) {
+            let order = || passages(&Queues::of(&history, None));
+            for at in 0..order().through.len() {
+                let (mut without, mut twice) = (order(), order());
+                let place = without.through.remove(at);
+                without.ends[0] -= 1;
+                twice.through.push(place);
+                twice.ends[0] += 1;
+                let unknown = |place: u64| {
+                    let queues = Queues::of(&history, None);
+                    let item = queues.items.get(place as usize).map(|item| item.operations);
+                    let happened = |i: u32| i != NONE && history.calls[i as usize].is_ok();
+                    item.is_some_and(|operations| !operations.into_iter().any(happened))
+                };
+                assert!(
+                    unknown(place) || Queues::of(&history, None).refute(&without).is_some(),
+                    "{history:#?} without {place}"
+                );
+                assert!(Queues::of(&history, None).refute(&twice).is_some(), "{history:#?} twice {place}");
+                changed += 1;
+            }
+            let mut taken = order();
+            if let Some(&(item, dequeue)) = taken.taken.first() {
+                taken.taken.push((item, dequeue));
+                assert!(Queues::of(&history, None).refute(&taken).is_some(), "{history:#?} {dequeue} takes two");
+            }
+        }
+        assert!(changed > 2_000, "{changed}");
+    }
+
+    /// Ten thousand dequeues that are open all the time are shown again like few, and a value of theirs that comes too late is noticed.
+    #[test]
+    fn many_open_dequeues_are_looked_at() {
+        let enqueue = |value: i64, at: u64| Call { argument: value, ..Call::new(0, Action::Enqueue, at, at + 1) };
+        let dequeue =
+            |value: i64, from, to| Call { result: value, ..Call::new(value as u32, Action::Dequeue, from, to) };
+        let mut history = Objects::default();
+        (1..=10_000).for_each(|value| history.push(dequeue(value, 1, 1_000_000), &[]));
+        (1..=10_000).for_each(|value| history.push(enqueue(value, 10 * value as u64), &[]));
+        assert_eq!(refute(&history), None);
+        history.calls[4_999].completed = 49_999;
+        assert!(refute(&history).is_some());
+    }
 }
