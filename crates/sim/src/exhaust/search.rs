@@ -321,8 +321,8 @@ fn take_level<M: Model>(
 /// Moves what was found to the next level, in chunks of a size that is neither lost in locking nor in waiting.
 fn hand_on<S>(found: &mut Vec<Item<S>>, next: &Chunks<S>, at_least: usize) {
     while found.len() >= at_least {
-        let rest = found.split_off(found.len().min(CHUNK));
-        let chunk = std::mem::replace(found, rest);
+        // Copied, so that a chunk has no room for more than it holds.
+        let chunk = found.drain(found.len().saturating_sub(CHUNK)..).collect();
         next.lock().unwrap_or_else(PoisonError::into_inner).push(chunk);
     }
 }
