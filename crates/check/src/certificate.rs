@@ -19,6 +19,7 @@
 mod certify;
 mod classes;
 mod closed;
+mod counter;
 pub mod cycle;
 mod definition;
 mod file;

@@ -43,8 +43,21 @@ pub(crate) fn recheck(history: &Objects, first: &State, options: &Options) -> Op
     if matches!(first, State::Queue(_)) {
         return queue::refute(history);
     }
+    if let (State::Counter(_), Ok(doubt)) = (first, counters(history)) {
+        return doubt;
+    }
     let doubt = Found::of(history, first, false, options)?.settle(options)?;
     options.limit.exceeded().is_none().then_some(doubt.why)
+}
+
+/// Why a counter is not shown by an order of its increments; `Err`: some are not only incremented by one.
+fn counters(history: &Objects) -> Result<Option<String>, ()> {
+    for places in by_key(history, false).iter().filter(|places| !places.is_empty()) {
+        if let Some(doubt) = counter::refute(Part { history, places })? {
+            return Ok(Some(doubt));
+        }
+    }
+    Ok(None)
 }
 
 /// What is known of the keys.

@@ -59,14 +59,27 @@ impl Before {
 /// What every key holds.
 struct Store<'a> {
     transactions: &'a Transactions,
-    lists: Vec<Vec<u32>>,
+    /// The elements of all lists, those of a key together.
+    elements: Vec<u32>,
+    /// Of each key, where its list begins, and ends so far.
+    lists: Vec<(u32, u32)>,
     registers: Vec<u32>,
 }
 
 impl<'a> Store<'a> {
+    /// With room for everything that is appended, so that no list ever moves.
     fn new(transactions: &'a Transactions) -> Store<'a> {
         let keys = transactions.keys.len();
-        Store { transactions, lists: vec![Vec::new(); keys], registers: vec![INITIAL; keys] }
+        let mut lists = vec![(0, 0); keys];
+        let appends = transactions.ops.iter().filter(|op| op.kind == Kind::Append);
+        appends.for_each(|op| lists[op.key as usize].1 += 1);
+        let mut end = 0;
+        for list in &mut lists {
+            let begin = end;
+            end += list.1;
+            *list = (begin, begin);
+        }
+        Store { transactions, elements: vec![0; end as usize], lists, registers: vec![INITIAL; keys] }
     }
 
     /// False: a read returned something else.
@@ -74,11 +87,18 @@ impl<'a> Store<'a> {
     fn run(&mut self, op: &Micro) -> bool {
         let key = op.key as usize;
         match op.kind {
-            Kind::Append => self.lists[key].push(op.value),
+            Kind::Append => {
+                let (_, end) = &mut self.lists[key];
+                self.elements[*end as usize] = op.value;
+                *end += 1;
+            }
             Kind::Write => self.registers[key] = op.value,
             Kind::Read | Kind::ReadList if op.value == UNREAD => {}
             Kind::Read => return self.registers[key] == op.value,
-            Kind::ReadList => return self.lists[key] == self.transactions.list(op),
+            Kind::ReadList => {
+                let (begin, end) = self.lists[key];
+                return self.elements[begin as usize..end as usize] == *self.transactions.list(op);
+            }
         }
         true
     }

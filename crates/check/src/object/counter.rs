@@ -8,7 +8,10 @@
 //! overlaps a run of windows, so whoever has the earliest last window goes first. Any other amounts: bounds first, which are necessary,
 //! then the search.
 
-use history::object::{Action, NOTHING, Objects};
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
+
+use history::object::{Action, NEVER, NOTHING, Objects};
 
 use super::model::Counter;
 use super::search::decide as search;
@@ -42,27 +45,17 @@ pub static PN_COUNTER: Object = Object {
 
 fn linearizable(history: &Objects, options: &Options) -> Findings {
     each_key(history, options, &|part| {
-        let findings = bounds(part);
-        if !findings.is_empty() {
-            findings
-        } else if counts_by_one(part) {
-            let findings = reads_in_order(part);
-            if findings.is_empty() && !every_instant_has_an_increment(part) {
-                return search(part, options, &Counter, false);
-            }
-            findings
-        } else {
-            search(part, options, &Counter, false)
+        let windows = Windows::of(part);
+        let by_one = windows.is_some();
+        if windows.is_some_and(Windows::each_have_an_increment) {
+            return Findings::default();
         }
+        let mut findings = bounds(part);
+        if findings.is_empty() && by_one {
+            findings = reads_in_order(part);
+        }
+        if findings.is_empty() { search(part, options, &Counter, false) } else { findings }
     })
-}
-
-fn counts_by_one(part: Part<'_>) -> bool {
-    let plain = |call: &history::object::Call| match call.action {
-        Action::Add => call.argument == 1 && call.result == NOTHING,
-        action => action == Action::Read,
-    };
-    part.happened().all(|(_, call)| plain(call))
 }
 
 /// Sums of what had been added by some time, in order of time.
@@ -74,7 +67,7 @@ struct Sums {
 
 impl Sums {
     fn of(mut added: Vec<(u64, i64)>) -> Sums {
-        added.sort_unstable();
+        nearly_sorted(&mut added, |add| *add);
         let mut sums = vec![0];
         for (i, (_, amount)) in added.iter().enumerate() {
             sums.push(sums[i] + i128::from(*amount));
@@ -144,42 +137,66 @@ fn reads_in_order(part: Part<'_>) -> Findings {
     findings
 }
 
-/// Whether increments of one fit between the reads, whose values are within bounds and in order.
-fn every_instant_has_an_increment(part: Part<'_>) -> bool {
-    let reads = || part.happened().filter(|(_, call)| call.action == Action::Read && call.is_ok());
-    let most = reads().map(|(_, call)| call.result.max(0) as usize).max().unwrap_or(0);
-    // Of the k-th instant, from 1 on, and of all after the greatest value: its window.
-    let (mut earliest, mut latest) = (vec![0; most + 2], vec![u64::MAX; most + 2]);
-    for (_, call) in reads() {
-        let value = call.result.max(0) as usize;
-        earliest[value + 1] = earliest[value + 1].max(call.invoked);
-        latest[value] = latest[value].min(call.completed);
-    }
-    for k in 1..=most + 1 {
-        earliest[k] = earliest[k].max(earliest[k - 1]);
-        latest[most + 1 - k] = latest[most + 1 - k].min(latest[most + 2 - k]);
-    }
-    let adds = part.happened().filter(|(_, call)| call.action == Action::Add);
-    // The windows that each overlaps; one of unknown outcome need not have any.
-    let mut runs: Vec<(usize, usize)> = adds
-        .map(|(_, call)| {
-            let first = latest[1..].partition_point(|&latest| latest < call.invoked) + 1;
-            let last = earliest.partition_point(|&earliest| earliest <= call.completed) - 1;
-            (first, if call.is_ok() { last } else { usize::MAX })
-        })
-        .collect();
-    nearly_sorted(&mut runs, |run| run.0);
-    let mut runs = runs.into_iter().peekable();
-    let mut waiting = std::collections::BinaryHeap::new();
-    for k in 1..=most {
-        while let Some((_, last)) = runs.next_if(|(first, _)| *first <= k) {
-            waiting.push(std::cmp::Reverse(last));
+/// When the counter grows.
+struct Windows {
+    /// Of the k-th instant, from 1 on, and of all after the greatest value read.
+    earliest: Vec<u64>,
+    latest: Vec<u64>,
+    /// Invocation and completion of the increments; of those of unknown outcome, never.
+    adds: Vec<(u64, u64)>,
+}
+
+impl Windows {
+    /// `None`: it is not only incremented by one, or a read can never be right.
+    fn of(part: Part<'_>) -> Option<Windows> {
+        let (mut began, mut ended) = (vec![0; 2], vec![NEVER; 2]);
+        let mut adds = Vec::with_capacity(part.places.len() / 2);
+        for (_, call) in part.happened() {
+            match call.action {
+                Action::Add if call.argument == 1 && call.result == NOTHING => {
+                    adds.push((call.invoked, if call.is_ok() { call.completed } else { NEVER }));
+                }
+                Action::Read if !call.is_ok() => {}
+                Action::Read => {
+                    let value = usize::try_from(call.result).ok().filter(|value| *value <= part.places.len())?;
+                    if value + 2 > began.len() {
+                        began.resize(value + 2, 0);
+                        ended.resize(value + 2, NEVER);
+                    }
+                    began[value + 1] = call.invoked.max(began[value + 1]);
+                    ended[value] = call.completed.min(ended[value]);
+                }
+                _ => return None,
+            }
         }
-        if waiting.pop().is_none_or(|std::cmp::Reverse(last)| last < k) {
-            return false;
+        for k in 1..began.len() {
+            began[k] = began[k].max(began[k - 1]);
         }
+        for k in (1..ended.len()).rev() {
+            ended[k - 1] = ended[k - 1].min(ended[k]);
+        }
+        Some(Windows { earliest: began, latest: ended, adds })
     }
-    waiting.into_iter().map(|std::cmp::Reverse(last)| last).chain(runs.map(|(_, last)| last)).all(|last| last > most)
+
+    /// Whether the windows are none in vain, and increments fit into them: of those that have begun by the end of a window, whoever has to end first
+    /// goes first.
+    fn each_have_an_increment(self) -> bool {
+        let Windows { earliest, latest, adds } = self;
+        let last = earliest.len() - 1;
+        let mut adds = adds.into_iter().peekable();
+        let mut waiting = BinaryHeap::new();
+        for k in 1..last {
+            while let Some((_, completed)) = adds.next_if(|(invoked, _)| *invoked <= latest[k]) {
+                waiting.push(Reverse(completed));
+            }
+            let next = waiting.pop();
+            if earliest[k] > latest[k] || next.is_none_or(|Reverse(completed)| completed < earliest[k]) {
+                return false;
+            }
+        }
+        let left = waiting.into_iter().map(|Reverse(completed)| completed);
+        left.chain(adds.map(|(_, completed)| completed)).all(|completed| completed >= earliest[last])
+    }
 }
 
 /// Most sums that are told apart; with more, only least and greatest count.
