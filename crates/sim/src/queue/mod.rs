@@ -15,16 +15,24 @@ use base::{Time, mix};
 use crate::event::{Event, Packed, Who};
 use crate::queue::wheels::Wheels;
 
-/// Soon is within 2^25 ns of the next event, about 34 ms: longer than most messages travel.
-const SOON: u64 = 1 << 25;
+/// Soon is within 2^27 ns of the epoch, about 134 ms: longer than most messages travel.
+const SOON: u64 = 1 << 27;
 /// More than so many events that come soon, or later, are a crowd. A list moves a few hundred bytes to make room; later ones queue at its end.
 const MANY: (usize, usize) = (128, 4_096);
 /// So few are none.
 const FEW: usize = 64;
 
-/// An event and its place in the order.
+/// An event that comes soon, and its place in the order. 16 bytes.
 #[derive(Clone, Copy, Debug)]
-struct Entry {
+struct Soon {
+    /// The time since the epoch, then the tie.
+    key: u64,
+    event: Packed,
+}
+
+/// One that comes later.
+#[derive(Clone, Copy, Debug)]
+struct Later {
     at: Time,
     event: Packed,
     order: u32,
@@ -33,10 +41,11 @@ struct Entry {
 /// Invariant: if there is a crowd, everything is in it.
 #[derive(Clone)]
 pub(crate) struct Queue {
-    /// What happens before `horizon`; the next event is the last one.
-    soon: Vec<Entry>,
-    /// What happens from then on; the next is the first.
-    later: VecDeque<Entry>,
+    /// What happens from the epoch on and before the horizon; the next event is the last one.
+    soon: Vec<Soon>,
+    /// What happens from the horizon on; the next is the first.
+    later: VecDeque<Later>,
+    epoch: Time,
     horizon: Time,
     /// With the number of events in it.
     crowd: Option<(Box<Wheels>, usize)>,
@@ -55,7 +64,15 @@ pub(crate) enum Ties {
 
 impl Queue {
     pub(crate) fn new(ties: Ties) -> Self {
-        Queue { soon: Vec::new(), later: VecDeque::new(), horizon: Time::ZERO, crowd: None, ties, pushed: 0 }
+        Queue {
+            soon: Vec::new(),
+            later: VecDeque::new(),
+            epoch: Time::ZERO,
+            horizon: Time::ZERO,
+            crowd: None,
+            ties,
+            pushed: 0,
+        }
     }
 
     #[inline]
@@ -76,21 +93,21 @@ impl Queue {
                 *count += 1;
                 wheels.push(at, order, event);
             }
-            None => self.insert(Entry { at, event, order }),
+            None => self.insert(at, order, event),
         }
     }
 
-    fn insert(&mut self, entry: Entry) {
-        // By time first, which takes one comparison a step; few things are simultaneous.
-        let follows = |other: &Entry| other.at == entry.at && other.order > entry.order;
-        if entry.at < self.horizon {
-            let place = self.soon.partition_point(|other| other.at > entry.at);
-            let ties = self.soon[place..].iter().take_while(|other| follows(other)).count();
-            self.soon.insert(place + ties, entry);
+    fn insert(&mut self, at: Time, order: u32, event: Packed) {
+        if at < self.epoch {
+            self.go_back();
+        }
+        if at < self.horizon {
+            let key = (at.0 - self.epoch.0) << 32 | u64::from(order);
+            let place = self.soon.partition_point(|other| other.key > key);
+            self.soon.insert(place, Soon { key, event });
         } else {
-            let place = self.later.partition_point(|other| other.at <= entry.at);
-            let ties = self.later.range(..place).rev().take_while(|other| follows(other)).count();
-            self.later.insert(place - ties, entry);
+            let place = self.later.partition_point(|other| (other.at, other.order) <= (at, order));
+            self.later.insert(place, Later { at, event, order });
         }
         if self.soon.len() > MANY.0 || self.later.len() > MANY.1 {
             self.gather();
@@ -104,19 +121,33 @@ impl Queue {
             return self.pop_of_crowd(end);
         }
         if self.soon.is_empty() {
-            self.move_horizon();
+            self.move_horizon(end);
         }
-        let Entry { at, event, .. } = *self.soon.last().filter(|entry| entry.at <= end)?;
+        let Soon { key, event } = *self.soon.last()?;
+        let at = Time(self.epoch.0 + (key >> 32));
+        if at > end {
+            return None;
+        }
         self.soon.pop();
         Some((at, event))
     }
 
-    /// What was to come later comes soon.
-    fn move_horizon(&mut self) {
-        let Some(first) = self.later.front() else { return };
-        self.horizon = Time(first.at.0.saturating_add(SOON));
+    /// What was to come later comes soon, unless that is after `end`.
+    fn move_horizon(&mut self, end: Time) {
+        let Some(first) = self.later.front().filter(|first| first.at <= end) else { return };
+        (self.epoch, self.horizon) = (first.at, Time(first.at.0.saturating_add(SOON)));
         let count = self.later.partition_point(|entry| entry.at < self.horizon);
-        self.soon.extend(self.later.drain(..count).rev());
+        let soon = |Later { at, event, order }| Soon { key: (at.0 - self.epoch.0) << 32 | u64::from(order), event };
+        self.soon.extend(self.later.drain(..count).rev().map(soon));
+    }
+
+    /// What was to come soon comes later: something is to happen before the epoch.
+    #[cold]
+    fn go_back(&mut self) {
+        for Soon { key, event } in self.soon.drain(..) {
+            self.later.push_front(Later { at: Time(self.epoch.0 + (key >> 32)), event, order: key as u32 });
+        }
+        (self.epoch, self.horizon) = (Time::ZERO, Time::ZERO);
     }
 
     fn pop_of_crowd(&mut self, end: Time) -> Option<(Time, Packed)> {
@@ -132,11 +163,11 @@ impl Queue {
     /// There are many now.
     #[cold]
     fn gather(&mut self) {
-        let (soon, later) = (std::mem::take(&mut self.soon), std::mem::take(&mut self.later));
-        let count = soon.len() + later.len();
-        let now = soon.last().or(later.front()).map_or(Time::ZERO, |first| first.at);
-        let mut wheels = Box::new(Wheels::new(now));
-        soon.into_iter().chain(later).for_each(|Entry { at, event, order }| wheels.push(at, order, event));
+        self.go_back();
+        let later = std::mem::take(&mut self.later);
+        let mut wheels = Box::new(Wheels::new(later.front().map_or(Time::ZERO, |first| first.at)));
+        let count = later.len();
+        later.into_iter().for_each(|Later { at, event, order }| wheels.push(at, order, event));
         self.crowd = Some((wheels, count));
     }
 
@@ -145,9 +176,8 @@ impl Queue {
     fn disperse(&mut self) {
         let Some((mut wheels, _)) = self.crowd.take() else { return };
         while let Some((at, order, event)) = wheels.pop_until(Time::MAX) {
-            self.later.push_back(Entry { at, event, order });
+            self.later.push_back(Later { at, event, order });
         }
-        self.horizon = Time::ZERO;
     }
 
     /// Whether a page with many events has begun since this was last asked.

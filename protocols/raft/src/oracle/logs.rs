@@ -57,7 +57,13 @@ impl Mirror {
     }
 
     fn has(&self, index: u64, term: u64) -> bool {
-        index <= self.base || self.terms.get((index - self.base - 1) as usize) == Some(&term)
+        index <= self.base || self.term(index) == Some(term)
+    }
+
+    /// The term of an entry that is in the log.
+    #[inline]
+    fn term(&self, index: u64) -> Option<u64> {
+        self.terms.get(index.checked_sub(self.base + 1)? as usize).copied()
     }
 }
 
@@ -165,7 +171,7 @@ impl Logs {
         if first > log.last_index() {
             return Ok(());
         }
-        let before = (first - 1, log.term(first - 1).unwrap_or(0));
+        let before = (first - 1, self.mirrors[node.index()].term(first - 1).or(log.term(first - 1)).unwrap_or(0));
         let end = &mut self.ends[node.index()];
         let mut chain = if end.at == before { end.chain } else { self.chains.get(before).unwrap_or(0) };
         for index in first..=log.last_index() {
