@@ -28,8 +28,8 @@ const FORKS: usize = 4;
 #[derive(Clone, Debug, Default)]
 pub struct Guide {
     runs: u64,
-    /// By edge: how many runs went over it.
-    seen: BTreeMap<u16, u64>,
+    /// By edge: how many runs went over it. A list: every run goes over hundreds of them.
+    seen: Seen,
     /// By edge: a case that goes over it, when, and how often futures of it were tried.
     rare: BTreeMap<u16, (Case, u64, u64)>,
     /// Events in new runs, and in futures of rare states.
@@ -73,6 +73,21 @@ impl Job {
     }
 }
 
+#[derive(Clone, Debug)]
+struct Seen(Vec<u64>);
+
+impl Default for Seen {
+    fn default() -> Self {
+        Seen(vec![0; 1 << 16])
+    }
+}
+
+impl Seen {
+    fn runs(&self, edge: u16) -> u64 {
+        self.0[usize::from(edge)]
+    }
+}
+
 impl Guide {
     /// What to run for a seed: a case that is drawn, or futures of a rare state.
     pub fn job(&mut self, seed: u64, scope: &Scope, specimen: &dyn Specimen) -> Job {
@@ -88,7 +103,7 @@ impl Guide {
 
     /// A rare state: the rarer, and the less it was tried, the likelier.
     fn choose(&mut self, rng: &mut Rng) -> Option<(Case, u64)> {
-        let weight = |edge: &u16, tried: u64| 1.0 / ((self.seen[edge] + 1) * (tried + 1)) as f64;
+        let weight = |edge: &u16, tried: u64| 1.0 / ((self.seen.runs(*edge) + 1) * (tried + 1)) as f64;
         let total: f64 = self.rare.iter().map(|(edge, (_, _, tried))| weight(edge, *tried)).sum();
         let mut point = rng.unit() * total;
         let chosen = self.rare.iter().find(|(edge, (_, _, tried))| {
@@ -110,14 +125,14 @@ impl Guide {
             false => self.spent.1 += figures.events,
         }
         for (edge, _) in &run.coverage {
-            *self.seen.entry(*edge).or_default() += 1;
+            self.seen.0[usize::from(*edge)] += 1;
         }
         if !matches!(case.faults, Faults::Drawn(_)) || case.forks.len() >= FORKS {
             return;
         }
         let last_fork = case.forks.last().map_or(0, |fork| fork.at);
         for (edge, at) in run.coverage.iter().filter(|(_, at)| *at > last_fork) {
-            let rare = self.seen[edge] * 50 <= self.runs + 50;
+            let rare = self.seen.runs(*edge) * 50 <= self.runs + 50;
             if rare && !self.rare.contains_key(edge) {
                 self.rare.insert(*edge, (case.clone(), *at, 0));
             }
@@ -129,15 +144,15 @@ impl Guide {
 
     /// Edges that were gone over.
     pub fn edges(&self) -> usize {
-        self.seen.len()
+        self.seen.0.iter().filter(|runs| **runs > 0).count()
     }
 
     /// States that turned out to be common, or to lead nowhere, are kept no longer.
     fn forget(&mut self) {
         let (seen, runs) = (&self.seen, self.runs);
-        self.rare.retain(|edge, (_, _, tried)| seen[edge] * 20 <= runs + 100 && *tried < 8);
+        self.rare.retain(|edge, (_, _, tried)| seen.runs(*edge) * 20 <= runs + 100 && *tried < 8);
         while self.rare.len() > KEPT {
-            let commonest = self.rare.keys().max_by_key(|edge| seen[edge]).copied();
+            let commonest = self.rare.keys().max_by_key(|edge| seen.runs(**edge)).copied();
             commonest.map(|edge| self.rare.remove(&edge));
         }
     }
