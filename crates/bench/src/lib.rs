@@ -4,6 +4,7 @@ mod closed_loop;
 mod hard;
 mod objects;
 mod stale;
+mod text;
 mod txn;
 mod usage;
 
@@ -11,6 +12,7 @@ pub use closed_loop::{ClosedLoop, Turn};
 pub use hard::Hard;
 pub use objects::{Kind, LargeObject};
 pub use stale::Stale;
+pub use text::{edn_of_objects, edn_of_registers, edn_of_transactions};
 pub use txn::LargeTxn;
 pub use usage::Usage;
 
