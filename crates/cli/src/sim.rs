@@ -18,7 +18,7 @@ mod page;
 mod zoo;
 
 /// Events of further runs that shrinking may take: about two seconds.
-const SHRINKING: u64 = 2_500_000;
+const SHRINKING: u64 = 4_000_000;
 
 /// A story longer than this is cut in the middle on a terminal; the file has the case, and with it all of it.
 const LINES: usize = 60;
@@ -190,15 +190,19 @@ fn tell(
     options: &SimOptions,
     stop: &Stop,
 ) -> Done {
+    let Files { case: file, page } = Files::of(info, options)?;
+    // Before anything that takes time: whoever has enough of it loses nothing.
+    keep(&file, info.name, case)?;
+    if !options.json {
+        println!("INVALID · {}: {}", finding.by, finding.sentence);
+    }
     let began = Instant::now();
     let shrunk = shrink(case, finding, info, SHRINKING, &|| stop.is_set()).map_err(|error| (Exit::Usage, error))?;
     let took = began.elapsed();
-    let Files { case: file, page } = Files::of(info, options)?;
     keep(&file, info.name, &shrunk.case)?;
     let found = Some((finding, &shrunk, file.as_path()));
     let page = page::write(page, &page::Told { title: &title(info, options), bag, marks: info.marks, found })?;
     if !options.json {
-        println!("INVALID · {}: {}", finding.by, finding.sentence);
         println!(
             "  seed {}, shrunk in {} runs and {} to {}",
             case.seed,
@@ -206,6 +210,9 @@ fn tell(
             show_duration(took),
             size(&shrunk),
         );
+        if stop.is_set() {
+            println!("  interrupted: there may be a shorter story");
+        }
         story(&shrunk);
         println!("  told and drawn in {}", page.display());
         println!("  $ assize sim --replay {}", file.display());

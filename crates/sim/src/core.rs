@@ -48,6 +48,9 @@ pub struct Options {
     pub coverage: bool,
     /// How much is told in words.
     pub transcript: Transcript,
+    /// So many messages and timers within so short a time are a livelock, which is a violation: nobody sees the end of such a run, and its
+    /// messages would fill the memory. Zero: any number is right.
+    pub livelock: (u32, Duration),
     /// Whether the first violation stops the run. If not, it is kept and the run goes on, to see what clients see of it.
     pub stop_at_violation: bool,
 }
@@ -67,6 +70,7 @@ impl Default for Options {
             record: false,
             coverage: false,
             transcript: Transcript::Off,
+            livelock: (0, Duration::ZERO),
             stop_at_violation: true,
         }
     }
@@ -206,6 +210,8 @@ pub(crate) struct Core {
     pub(crate) storm: Storm,
     pub(crate) violation: Option<Violation>,
     pub(crate) messages: u64,
+    /// How many messages and timers may come before it is asked how long they took, and since when.
+    toil: (u32, Time),
     /// Whether an actor has asked to be stopped in this step.
     pub(crate) halting: bool,
 }
@@ -225,6 +231,7 @@ impl Core {
             storm: Storm::default(),
             violation: None,
             messages: 0,
+            toil: (options.livelock.0, Time::ZERO),
             halting: false,
             options,
         };
@@ -309,9 +316,12 @@ impl Core {
             return Posted::Dropped("nobody there");
         }
         self.messages += 1;
+        self.toil(from);
         if self.storm.has_triggers() {
             self.links.note_kind(from, kind);
-            self.says(from, to, kind);
+            if self.says(from, to, kind) {
+                return Posted::Dropped("cut short");
+            }
         }
         let leaves = self.now.max(self.people[from.index()].busy_until);
         match self.links.fate(&self.options.network, &mut self.choices, from, to, kind, leaves) {
@@ -327,6 +337,25 @@ impl Core {
             }
             Fate::Lost => Posted::Dropped("lost"),
             Fate::Cut => Posted::Dropped("dropped"),
+        }
+    }
+
+    /// Counts what keeps a run going.
+    #[inline]
+    fn toil(&mut self, who: Who) {
+        self.toil.0 = self.toil.0.wrapping_sub(1);
+        if self.toil.0 == 0 {
+            self.look_at_toil(who);
+        }
+    }
+
+    #[cold]
+    fn look_at_toil(&mut self, who: Who) {
+        let ((most, span), took) = (self.options.livelock, self.now.since(self.toil.1));
+        self.toil = (most, self.now);
+        if most > 0 && took < span {
+            let took = base::units::show_duration(took);
+            self.violate("livelock", who, format!("{most} messages and timers within {took}, and no end of it"));
         }
     }
 
@@ -374,6 +403,7 @@ impl Core {
     }
 
     pub(crate) fn set_timer(&mut self, who: Who, timer: TimerId, after: Duration) {
+        self.toil(who);
         let person = &mut self.people[who.index()];
         let drift = person.clock.drift_ppm;
         let after = match drift {

@@ -11,7 +11,7 @@ use crate::core::{Core, Violation};
 use crate::event::{Event, Who};
 use crate::network::between;
 use crate::trace::Transcript;
-use crate::trigger::{Blow, Moment, Trigger, Usurped};
+use crate::trigger::{Blow, Moment, Trigger, Usurped, focus_of};
 use crate::world::World;
 
 /// Mean time between faults of a kind, and how long one lasts (from, to). A mean of zero means never.
@@ -97,7 +97,7 @@ impl FaultMix {
         if self.crash_after_write > 0.0 {
             let (chance, delay, lasts) = (self.crash_after_write, sync * 2, self.crash.1);
             let (when, what) = (Moment::Wrote, Blow::Crash);
-            self.triggers.push(Trigger { when, focus: 0, what, chance, delay, lasts });
+            self.triggers.push(Trigger { when, focus: 0, rare: false, what, chance, delay, lasts });
         }
     }
 
@@ -179,7 +179,20 @@ pub(crate) struct Storm {
     pub(crate) held: Vec<Event>,
     /// The server that hears of the past ([`Blow::Usurp`]), if one does.
     pub(crate) usurped: Usurped,
+    /// The links that the last [`Blow::Regroup`] cut.
+    pub(crate) parted: Pairs,
+    /// Who cannot say anything more at this instant.
+    pub(crate) choked: Option<(Who, Time)>,
+    /// How often moments of a look were, by a hash of it.
+    looks: Vec<u32>,
+    /// By trigger: the looks that its moments had, in the order in which they first were.
+    known: Vec<Vec<u64>>,
 }
+
+/// So many looks are told apart.
+const LOOKS: usize = 1024;
+/// The first so many of a trigger are numbered in order, the others by a hash.
+const NUMBERED: usize = 24;
 
 impl Storm {
     /// Whether servers are watched.
@@ -192,6 +205,27 @@ impl Storm {
     #[inline]
     pub(crate) fn triggers(&self) -> &[Trigger] {
         self.mix.as_ref().map_or(&[], |mix| &mix.triggers)
+    }
+
+    /// Counts one more moment of a look, and says the how manieth it is.
+    pub(crate) fn count_look(&mut self, look: u64) -> u32 {
+        self.looks.resize(LOOKS, 0);
+        let count = &mut self.looks[look as usize % LOOKS];
+        *count += 1;
+        *count
+    }
+
+    /// Which of eight looks this one is at such a moment, from 1.
+    pub(crate) fn number_of_look(&mut self, trigger: usize, look: u64) -> u8 {
+        if self.known.len() <= trigger {
+            self.known.resize(trigger + 1, Vec::new());
+        }
+        let known = &mut self.known[trigger];
+        let place = known.iter().position(|other| *other == look);
+        match place.or_else(|| (known.len() < NUMBERED).then(|| known.push(look)).map(|()| known.len() - 1)) {
+            Some(place) => (place % 8) as u8 + 1,
+            None => focus_of(look),
+        }
     }
 
     /// The event of a trigger that went off.
@@ -295,6 +329,7 @@ impl World {
         (storm.mix, storm.round) = (None, storm.round + 1);
         storm.reliefs.clear();
         storm.usurped = Usurped::default();
+        storm.parted.clear();
         storm.script.clear();
         self.heal();
         for node in NodeId::all(self.core.servers) {
@@ -312,6 +347,7 @@ impl World {
     pub(crate) fn change_storm(&mut self, mut mix: FaultMix) {
         mix.set_trigger_after_write(self.core.options.disk.sync.1);
         let Some(before) = self.core.storm.mix.replace(mix) else { return };
+        self.core.storm.known.clear(); // they were of other triggers
         // Kinds that struck before have an event under way, which finds the new rate.
         let new = |kind: &u8| before.of(KINDS[usize::from(*kind)]).0.is_zero();
         (0..KINDS.len() as u8).filter(new).for_each(|kind| self.schedule_strike(kind));

@@ -41,7 +41,7 @@ pub use choices::Recording;
 pub use core::{Clock, Clocks, Options, Violation};
 pub use disk::{Disk, Unsynced};
 pub use faults::{Failure, FaultMix, Rate, Trial};
-pub use network::{Network, Regions};
+pub use network::{Late, Network, Regions};
 pub use steps::{Aim, Ask, Stage, Step};
 pub use trace::{Line, Transcript};
 pub use trigger::{Blow, Moment, Trigger};

@@ -4,9 +4,11 @@ use std::time::Duration;
 
 use base::{Rng, Seed, Time};
 use fault::LinkRule;
+use serde::{Deserialize, Serialize};
 
 use crate::choices::{Choices, Draws, Stream};
 use crate::event::Who;
+use crate::trigger::{focus_of, word};
 
 /// How the network behaves where no rule says otherwise. Messages on a link overtake each other unless `fifo`, and those
 /// under way when their receiver crashes reach its next life: stronger than TCP, which would lose them with the connection.
@@ -28,6 +30,25 @@ pub struct Network {
     pub remembered: f64,
     /// Where participants are, if not all in one place.
     pub regions: Option<Regions>,
+    /// Which messages between servers come late, beside those of the tail.
+    pub late: Option<Late>,
+}
+
+/// Some kinds of messages come late, all others on time: what a server hears is then as it was, of one thing, and as it is, of others.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Late {
+    /// Which of eight groups of kinds, from 1.
+    pub focus: u8,
+    /// The share of them.
+    pub share: f64,
+    /// How much later, at most.
+    pub most: Duration,
+}
+
+impl Late {
+    fn is_about(self, kind: &str) -> bool {
+        focus_of(word(kind)) == self.focus
+    }
 }
 
 /// Participants far from each other: server i, and client i, is in region i mod `count`.
@@ -59,6 +80,7 @@ impl Network {
             fifo: false,
             remembered: 0.0,
             regions: None,
+            late: None,
         }
     }
 
@@ -318,6 +340,13 @@ impl Links {
         }
         if draws.flip(net.loss) {
             return Fate::Lost;
+        }
+        if let Some(late) = net.late
+            && self.is_between_servers(from, to)
+            && late.is_about(kind)
+            && draws.flip(late.share)
+        {
+            at += Duration::from_nanos(draws.between(0, nanos(late.most)));
         }
         let first = self.arrival(net, &mut draws, from, to, at);
         if self.is_between_servers(from, to) && draws.flip(net.duplicate) {

@@ -26,8 +26,13 @@ use crate::world::World;
 pub struct Trigger {
     /// What it does.
     pub when: Moment,
-    /// Of eight looks that such moments have (which role was taken, which message came, ...), the one that counts, from 1; 0 for all.
+    /// Of eight looks that such moments have (which role was taken, which message came, ...), in the order in which they first were, the one
+    /// that counts, from 1; 0 for all.
     pub focus: u8,
+    /// Whether it strikes the more seldom, the more often a moment of the same look has been: what happens all the time befalls a
+    /// server no more often than what happens now and then.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub rare: bool,
     /// What befalls it.
     pub what: Blow,
     /// With which probability.
@@ -52,7 +57,7 @@ pub enum Moment {
     Turned,
     /// Its role or epoch changed.
     Epoch,
-    /// It took a role that no other server has.
+    /// It took a role that no other server has in its epoch or a later one.
     Alone,
     /// A timer of it is about to fire.
     Timer,
@@ -72,12 +77,18 @@ pub enum Blow {
     Crash,
     /// It crashes, and of its unsynced writes just the first ones reach the disk.
     CrashBetween,
+    /// It crashes in the middle of what it says: that message, and what it would have said in the same step after it, goes nowhere.
+    Choke,
+    /// Its disk is slow.
+    SlowDisk,
     /// It is paused.
     Pause,
     /// It is cut off, in both directions or one.
     Isolate,
     /// It and one other server are cut off from each other, and from nobody else.
     Part,
+    /// Servers fall apart into two groups; those that the last such blow parted are together again.
+    Regroup,
     /// It is cut off in what it says, while what is said to it takes long.
     Deafen,
     /// The clocks of all others run fast.
@@ -110,6 +121,12 @@ const FAST: i32 = 2_000_000;
 
 /// How many old messages come at once.
 const ECHO: u32 = 8;
+
+/// So many times as long a slow disk takes.
+const SLOW: u32 = 8;
+
+/// So many times of a look are rare.
+const RARE: u32 = 3;
 
 /// A server that hears of the past: what was planned for it.
 #[derive(Clone, Debug, Default)]
@@ -190,10 +207,9 @@ impl Core {
             }
             self.moment(who, Moment::Epoch, mix(word(role), word(now.0)));
         }
-        if !same_role
-            && self.people[..self.servers].iter().filter(|other| is_same(other.looks.standing.0, now.0)).count() == 1
-        {
-            self.moment(who, Moment::Alone, 0);
+        let like = |other: &&Person| is_same(other.looks.standing.0, now.0) && other.looks.standing.1 >= now.1;
+        if !same_role && self.people[..self.servers].iter().filter(like).count() == 1 {
+            self.moment(who, Moment::Alone, word(now.0));
         }
     }
 
@@ -209,19 +225,23 @@ impl Core {
         servers.iter().fold(self.servers as u64, |sum, server| sum.wrapping_add(of_one(server)))
     }
 
-    /// A server sends a message to another.
+    /// A server sends a message to another. Says whether it cannot finish.
     #[inline]
-    pub(crate) fn says(&mut self, from: Who, to: Who, kind: &'static str) {
+    pub(crate) fn says(&mut self, from: Who, to: Who, kind: &'static str) -> bool {
         let listens = self.storm.triggers().iter().any(|trigger| trigger.when == Moment::Said);
         if listens && from.index().max(to.index()) < self.servers {
             self.moment(from, Moment::Said, word(kind));
         }
+        self.storm.choked == Some((from, self.now))
     }
 
     /// Something happened that triggers may be set on.
     fn moment(&mut self, who: Who, when: Moment, look: u64) {
         for index in 0..self.storm.triggers().len() {
-            if let Some(after) = self.pull(index, when, look) {
+            if let Some(mut after) = self.pull(index, when, look) {
+                if when == Moment::Said && self.storm.triggers()[index].what == Blow::Choke {
+                    (self.storm.choked, after) = (Some((who, self.now)), Duration::ZERO);
+                }
                 // A nanosecond later: acts happen between events, and a script must find the same gap.
                 self.queue.push(self.now + after + Duration::from_nanos(1), self.storm.trip(who, index));
             }
@@ -231,9 +251,13 @@ impl Core {
     /// Whether a trigger goes off, and how long after the moment it strikes.
     fn pull(&mut self, index: usize, when: Moment, look: u64) -> Option<Duration> {
         let trigger = self.storm.triggers().get(index)?;
-        let (chance, delay, focus) = (trigger.chance, trigger.delay, u64::from(trigger.focus));
-        if trigger.when != when || (focus > 0 && mix(look, 0) % 8 + 1 != focus) {
+        let &Trigger { focus, rare, delay, mut chance, .. } = trigger;
+        if trigger.when != when || (focus > 0 && self.storm.number_of_look(index, look) != focus) {
             return None;
+        }
+        if rare {
+            let before = self.storm.count_look(mix(look, index as u64));
+            chance *= f64::from(RARE) / f64::from(RARE.max(before));
         }
         if !self.choices.flip(Stream::FAULTS, chance) {
             return None;
@@ -324,8 +348,9 @@ impl World {
     fn blow(&mut self, who: Who, what: Blow) -> Vec<(Act, Option<Act>)> {
         let node = who.0;
         match what {
-            Blow::Crash | Blow::CrashBetween if !self.may_crash(NodeId(node)) => Vec::new(),
-            Blow::Crash => vec![(Act::Crash(node), Some(Act::Restart(node)))],
+            Blow::Crash | Blow::CrashBetween | Blow::Choke if !self.may_crash(NodeId(node)) => Vec::new(),
+            Blow::Crash | Blow::Choke => vec![(Act::Crash(node), Some(Act::Restart(node)))],
+            Blow::SlowDisk => vec![(Act::SlowDisk(node, SLOW), Some(Act::SlowDisk(node, 1)))],
             Blow::CrashBetween => {
                 let unsynced = self.core.people[who.index()].disk.unsynced() as u32;
                 let kept = self.core.choices.choose(Stream::FAULTS, unsynced + 1);
@@ -341,6 +366,7 @@ impl World {
                 let links = vec![(node, other.0), (other.0, node)];
                 vec![(Act::Cut(links.clone()), Some(Act::Mend(links)))]
             }
+            Blow::Regroup => self.regroup(node),
             Blow::Deafen => self.deafen(node),
             Blow::Outrun => self.outrun(node),
             Blow::Usurp => Vec::new(), // takes its time
@@ -376,6 +402,20 @@ impl World {
         }
     }
 
+    /// Servers at random on its side, and all others.
+    fn regroup(&mut self, node: u16) -> Vec<(Act, Option<Act>)> {
+        let servers = self.core.servers as u16;
+        let mut same = |other: u16| other == node || self.core.choices.choose(Stream::FAULTS, 2) == 1;
+        let mut sides: (Vec<u16>, Vec<u16>) = (0..servers).partition(|other| same(*other));
+        if sides.1.is_empty() {
+            sides = sides.0.into_iter().partition(|other| *other == node);
+        }
+        let across = sides.0.iter().flat_map(|a| sides.1.iter().flat_map(|b| [(*a, *b), (*b, *a)]));
+        let cut: Pairs = across.collect();
+        let before = std::mem::replace(&mut self.core.storm.parted, cut.clone());
+        vec![(Act::Mend(before), None), (Act::Cut(cut.clone()), Some(Act::Mend(cut)))]
+    }
+
     /// The clocks of all others run fast, as far as the protocol must bear.
     fn outrun(&self, node: u16) -> Vec<(Act, Option<Act>)> {
         let fast = self.bearable_drift(FAST);
@@ -396,6 +436,11 @@ impl World {
 #[inline]
 fn is_same(a: &'static str, b: &'static str) -> bool {
     std::ptr::eq(a, b) || a == b
+}
+
+/// Which of eight groups a look is of, from 1.
+pub(crate) fn focus_of(look: u64) -> u8 {
+    (mix(look, 0) % 8) as u8 + 1
 }
 
 /// A number for a word.

@@ -101,6 +101,9 @@ impl Progress {
         match self.sending {
             Sending::Replicate => {}
             Sending::Snapshot { index, .. } if self.matched < index => {}
+            // A late answer to what was sent ahead, before a rejection: it does not answer the probe. If entries flowed at each of these, every
+            // one of a window's answers would send another window.
+            Sending::Probe { .. } if index + 1 < self.next => {}
             Sending::Probe { .. } | Sending::Snapshot { .. } => {
                 self.next = self.matched + 1;
                 self.sending = Sending::Replicate;

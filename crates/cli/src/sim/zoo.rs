@@ -67,7 +67,7 @@ pub fn zoo(options: &SimOptions) -> Done {
     let mut rows = read(&file);
     let ways = if options.table.is_some() { &WAYS[..] } else { &WAYS[..1] };
     println!("{:<16} {:<26} {:<10} {:>4} {:>10} {:>6}  by", "specimen", "bug", "way", "base", "seconds", "steps");
-    for base in 0..options.bases {
+    'all: for base in 0..options.bases {
         for (way, name) in ways {
             // There is nothing random in exhaustive search.
             let once = *way == Way::Exhaustive && base > 0;
@@ -77,7 +77,7 @@ pub fn zoo(options: &SimOptions) -> Done {
                 }
                 let row = measure(options, info, bug.name, (*way, name), base, &stop)?;
                 if stop.is_set() {
-                    return Ok(Exit::Interrupted);
+                    break 'all;
                 }
                 println!("{}", row.line());
                 append(&file, &row)?;
@@ -85,7 +85,9 @@ pub fn zoo(options: &SimOptions) -> Done {
             }
         }
     }
-    summary(options, &rows)
+    // Whoever interrupts it has the page of what was measured so far.
+    let done = summary(options, &rows)?;
+    Ok(if stop.is_set() { Exit::Interrupted } else { done })
 }
 
 /// The figures of the full hunt; the table, if it is wanted.

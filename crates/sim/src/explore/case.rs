@@ -12,9 +12,10 @@ use crate::core::Options;
 use crate::disk::{Disk, Unsynced};
 use crate::explore::run::Specimen;
 use crate::explore::steps::Steps;
-use crate::explore::swarm::{Level, draw_triggers};
+use crate::explore::swarm::{Level, draw_triggers, stage};
 use crate::faults::FaultMix;
-use crate::network::Network;
+use crate::network::{Late, Network};
+use crate::trigger::Blow;
 
 /// What every case of a hunt has in common.
 #[derive(Clone, Debug, PartialEq)]
@@ -34,7 +35,7 @@ pub struct Scope {
 impl Default for Scope {
     fn default() -> Self {
         Scope {
-            nodes: vec![3, 3, 3, 4, 5, 5],
+            nodes: vec![3, 3, 3, 4, 4, 5, 5],
             storm: Duration::from_secs(10),
             calm: Duration::from_secs(8),
             parameters: Parameters::new(),
@@ -66,6 +67,9 @@ pub struct Case {
     pub loss: f64,
     /// The share of messages between servers that arrive twice.
     pub duplicate: f64,
+    /// Kinds of messages between servers that come late, if some do.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub late: Option<Late>,
     /// Least and most time of a sync.
     pub sync: (Duration, Duration),
     /// Whether a crash loses all that was not synced, instead of some of it.
@@ -108,6 +112,9 @@ pub enum Faults {
     Steps(Steps),
 }
 
+/// Many times what the busiest of correct runs do.
+const LIVELOCK: (u32, Duration) = (200_000, Duration::from_millis(100));
+
 /// So many things an operator may ask for, at most.
 const ACTIONS: usize = 400;
 
@@ -124,7 +131,7 @@ impl Case {
         let nodes = pick(rng, &scope.nodes);
         let mut parameters = specimen.knobs(rng, nodes);
         parameters.extend(scope.parameters.clone());
-        let (latency, tail, loss, duplicate) = draw_network(rng);
+        let Network { latency, tail, loss, duplicate, late, .. } = draw_network(rng);
         let case = Case {
             seed,
             nodes,
@@ -136,6 +143,7 @@ impl Case {
             tail,
             loss,
             duplicate,
+            late,
             sync: pick(rng, &[(ms(0), ms(2)), (ms(1), ms(5)), (ms(1), ms(20)), (ms(5), ms(40))]),
             lose_unsynced: rng.chance(0.5),
             faults: Faults::Drawn(Box::new(draw_mix(rng))),
@@ -144,14 +152,40 @@ impl Case {
             calm: scope.calm,
             operator: Duration::ZERO,
         };
+        let case = if scope.level >= Level::Triggers { case.staged(rng) } else { case };
         scope.level.limit(case.with_operator(rng, specimen))
+    }
+
+    /// Sets a scene, now and then. In some of these little is asked, so that what one client begins is not overtaken by others; in some much
+    /// happens within a short time, so that the scene is not over before.
+    fn staged(mut self, rng: &mut Rng) -> Case {
+        let Faults::Drawn(mix) = &mut self.faults else { return self };
+        if !stage(rng, mix) {
+            return self;
+        }
+        match rng.below(3) {
+            0 => (self.clients, self.think) = (pick(rng, &[2, 3]), pick(rng, &[ms(20), ms(100)])),
+            1 => {
+                (self.clients, self.think, self.keys) = (15, ms(20), 1);
+                (self.latency, self.sync) = ((ms(0), ms(2)), (ms(0), ms(2)));
+            }
+            _ => {}
+        }
+        self
     }
 
     /// Now and then somebody changes the cluster meanwhile, if the protocol has such a thing. Servers are not lost for good then: of
     /// few members each may be needed.
     fn with_operator(mut self, rng: &mut Rng, specimen: &dyn Specimen) -> Case {
-        if rng.chance(0.5) && !specimen.actions(rng, self.nodes, 1).is_empty() {
-            self.operator = pick(rng, &[ms(30), ms(50), ms(200), ms(800)]);
+        let wanted =
+            matches!(&self.faults, Faults::Drawn(mix) if mix.triggers.iter().any(|t| t.what == Blow::Administer));
+        if (rng.chance(0.5) || wanted) && !specimen.actions(rng, self.nodes, 1).is_empty() {
+            // Who is asked at a certain moment must find somebody who has time.
+            self.operator = if wanted {
+                pick(rng, &[ms(50), ms(800), ms(5_000)])
+            } else {
+                pick(rng, &[ms(30), ms(50), ms(200), ms(800)])
+            };
             if let Faults::Drawn(mix) = &mut self.faults {
                 (mix.wipe, mix.rot) = (FaultMix::none().wipe, FaultMix::none().rot);
             }
@@ -168,25 +202,27 @@ impl Case {
     /// What a fork that begins anew goes on with: another mix of faults, on another network.
     pub(super) fn anew(&self, salt: u64) -> (FaultMix, Network) {
         let rng = &mut Seed(salt).derive("anew").rng();
-        let (latency, tail, loss, duplicate) = draw_network(rng);
+        let network = draw_network(rng);
         let mut mix = draw_mix(rng);
+        stage(rng, &mut mix);
         if !self.operator.is_zero() {
             (mix.wipe, mix.rot) = (FaultMix::none().wipe, FaultMix::none().rot);
         }
-        (mix, Network { latency, tail, loss, duplicate, ..self.options().network })
+        (mix, network)
     }
 
     /// How the world of the case behaves.
     pub(super) fn options(&self) -> Options {
         let unsynced = if self.lose_unsynced { Unsynced::Lost } else { Unsynced::Any };
-        let Case { latency, tail, loss, duplicate, .. } = *self;
+        let Case { latency, tail, loss, duplicate, late, .. } = *self;
         Options {
             seed: Seed(self.seed),
-            network: Network { latency, tail, loss, duplicate, remembered: 0.05, ..Network::reliable() },
+            network: Network { latency, tail, loss, duplicate, late, ..remembering() },
             disk: Disk { sync: self.sync, unsynced },
             operation_timeout: ms(500),
             codec_share: 0.01,
             coverage: true,
+            livelock: LIVELOCK,
             ..Options::default()
         }
     }
@@ -223,18 +259,32 @@ impl Case {
     }
 }
 
-/// A span, from the least to the most.
-type Span = (Duration, Duration);
+/// A network without faults, from which old messages may come again.
+fn remembering() -> Network {
+    Network { remembered: 0.05, ..Network::reliable() }
+}
 
-/// Latency, the tail of it, loss and repetition.
-fn draw_network(rng: &mut Rng) -> (Span, (f64, Duration), f64, f64) {
+/// Latency, the tail of it, loss and repetition; now and then nothing of these, so that what triggers do is all that goes wrong.
+fn draw_network(rng: &mut Rng) -> Network {
     let tails = [(0.0, ms(0)), (0.01, ms(200)), (0.05, ms(200)), (0.3, ms(60)), (0.3, ms(500)), (0.1, ms(1_500))];
-    (
-        pick(rng, &[(ms(1), ms(10)), (ms(0), ms(2)), (ms(1), ms(30))]),
-        pick(rng, &tails),
-        pick(rng, &[0.0, 0.02, 0.02, 0.1, 0.2]),
-        pick(rng, &[0.0, 0.01, 0.2]),
-    )
+    let drawn = Network {
+        latency: pick(rng, &[(ms(1), ms(10)), (ms(0), ms(2)), (ms(1), ms(30))]),
+        tail: pick(rng, &tails),
+        loss: pick(rng, &[0.0, 0.02, 0.02, 0.1, 0.2]),
+        duplicate: pick(rng, &[0.0, 0.01, 0.2]),
+        ..remembering()
+    };
+    let late = Late {
+        focus: rng.within(1..=8) as u8,
+        share: pick(rng, &[0.1, 0.5, 1.0]),
+        most: pick(rng, &[ms(20), ms(100), ms(500), ms(2_000)]),
+    };
+    match rng.below(8) {
+        0 => Network { latency: drawn.latency, ..remembering() },
+        1 => Network { latency: drawn.latency, late: Some(late), ..remembering() },
+        2 | 3 => Network { late: Some(late), ..drawn },
+        _ => drawn,
+    }
 }
 
 fn draw_mix(rng: &mut Rng) -> FaultMix {

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use crate::explore::case::{Case, Faults};
 use crate::explore::run::Run;
-use crate::explore::shrink::Shrinker;
+use crate::explore::shrink::{Shrinker, is_endless};
 use crate::explore::steps::{Steps, Told};
 use crate::steps::{Stage, Step};
 
@@ -19,7 +19,7 @@ const PASSES: usize = 4;
 impl Shrinker<'_> {
     /// Turns the case into the steps that matter. `false` if its steps alone do not fail, as when nobody makes progress.
     pub(super) fn reduce_to_steps(&mut self, best: &mut Case) -> Result<bool, String> {
-        if self.by == "progress" {
+        if is_endless(self.by) {
             return Ok(false);
         }
         let mut steps = best.in_steps(self.specimen)?;
@@ -27,6 +27,7 @@ impl Shrinker<'_> {
         keep(&mut steps, &run);
         self.hasten_disks(&mut steps)?;
         self.delete_groups(&mut steps)?;
+        self.delete_kinds(&mut steps)?;
         self.delete_chunks(&mut steps, usize::MAX)?;
         self.hasten(&mut steps)?;
         self.hasten_disks(&mut steps)?;
@@ -119,6 +120,18 @@ impl Shrinker<'_> {
         Ok(())
     }
 
+    /// All steps that are alike: messages of a kind, a timer of everybody, and so on; then those of one link or participant. What a protocol
+    /// does all the time is most of a long run, and seldom why it fails.
+    fn delete_kinds(&mut self, best: &mut Case) -> Result<(), String> {
+        for look in [everywhere, of_one] {
+            let kinds: BTreeSet<String> = stages(best).iter().filter_map(|stage| look(&stage.step)).collect();
+            for kind in kinds {
+                self.try_steps(best, |steps| steps.stages.retain(|stage| look(&stage.step).as_ref() != Some(&kind)))?;
+            }
+        }
+        Ok(())
+    }
+
     /// Deletes stretches of the steps, from the longest of at most `size` to single steps, the last first.
     fn delete_chunks(&mut self, best: &mut Case, size: usize) -> Result<(), String> {
         let mut size = (stages(best).len() / 2).min(size).max(1);
@@ -159,6 +172,28 @@ fn taken(told: &Told) -> Stage {
         (step, _) => step.clone(),
     };
     Stage { step, ..told.stage.clone() }
+}
+
+/// What a step is like, wherever it happens.
+fn everywhere(step: &Step) -> Option<String> {
+    match step {
+        Step::Deliver(.., kind) => Some(kind.clone()),
+        Step::Timer(_, timer) => Some(format!("timer {timer}")),
+        Step::Sync(..) | Step::Told(_) => Some("disk".into()),
+        Step::Administer(..) => Some("operator".into()),
+        Step::Act(..) => Some("act".into()),
+        Step::Lost(..) | Step::Invoke(..) | Step::GiveUp(_) => None,
+    }
+}
+
+/// What it is like, and whose it is.
+fn of_one(step: &Step) -> Option<String> {
+    match step {
+        Step::Deliver(_, from, to, kind) => Some(format!("{kind} {from} {to}")),
+        Step::Timer(who, timer) => Some(format!("timer {timer} {who}")),
+        Step::Act(act, ..) => Some(format!("act {:?}", act.server())),
+        _ => None,
+    }
 }
 
 fn is_of_client(stage: &Stage, client: u32) -> bool {

@@ -86,7 +86,7 @@ impl Shrinker<'_> {
     /// A run under the same conditions that fails in half of the time, by another seed; then in half of that. What leads to a failure late in
     /// a long run usually does so early in one of many short ones, and a short run has little to be deleted.
     fn sooner(&mut self, best: &mut Case) -> Result<(), String> {
-        if self.by == "progress" {
+        if is_endless(self.by) {
             return Ok(());
         }
         let enough = self.left / 2;
@@ -182,6 +182,11 @@ impl Shrinker<'_> {
     }
 }
 
+/// Whether it is a failure of a whole run, which no list of single steps shows: that nothing comes of it, or that there is no end of it.
+pub(super) fn is_endless(by: &str) -> bool {
+    matches!(by, "progress" | "livelock")
+}
+
 /// What a run cost, in events of an ordinary one: steps are looked up one by one, and a message that is like another is searched for.
 fn cost(case: &Case, run: &Run) -> u64 {
     match &case.faults {
@@ -211,6 +216,7 @@ const SIMPLER: &[fn(&mut Case)] = &[
     |case| edit(case, |mix| mix.rot = FaultMix::none().rot),
     |case| case.operator = Duration::ZERO,
     |case| case.nodes = case.nodes.min(3),
+    |case| case.late = None,
     |case| case.loss = 0.0,
     |case| case.duplicate = 0.0,
     |case| case.tail = (0.0, Duration::ZERO),

@@ -74,6 +74,19 @@ fn steady() -> Options {
     Options { network: Network { latency: (ms(5), ms(5)), ..Network::reliable() }, ..Options::default() }
 }
 
+/// Servers that answer every greeting by two.
+pub(super) fn chatter(servers: usize, options: Options) -> World {
+    let script: Script = |me, ctx, input| {
+        let to = if me == N1 { N2 } else { N1 };
+        match input {
+            None => say(ctx, to, "hello"),
+            Some(Input::Message { .. }) => (0..2).for_each(|_| say(ctx, to, "hello")),
+            _ => {}
+        }
+    };
+    World::new(Probe(script), servers, options)
+}
+
 fn log(world: &World, node: NodeId) -> String {
     world.server::<Probe>(node).map_or("down".into(), |server| server.log.join("\n"))
 }
@@ -85,6 +98,22 @@ fn check(world: &mut World, span: Duration, node: NodeId, expected: Expect) {
 
 fn say(ctx: &mut Context<'_, Bytes>, to: NodeId, text: &'static str) {
     ctx.out.send(Address::Node(to), Bytes::from_static(text.as_bytes()));
+}
+
+#[test]
+fn a_server_chokes_on_what_it_says_and_nothing_of_it_arrives() {
+    let script: Script = |me, ctx, input| match input {
+        None if me == N1 => ctx.out.set_timer(TimerId(0), ms(10)),
+        Some(Input::Timer(_)) => ["a", "b", "c"].into_iter().for_each(|text| say(ctx, N2, text)),
+        _ => {}
+    };
+    let (when, what, span) = (Moment::Said, Blow::Choke, (ms(20), ms(20)));
+    let choke = Trigger { when, focus: 0, rare: false, what, chance: 1.0, delay: ms(5), lasts: span };
+    let mut world = world(script, steady());
+    world.begin_storm(FaultMix { triggers: vec![choke], ..FaultMix::none() });
+    check(&mut world, ms(20), N2, expect![[""]]);
+    assert!(!world.is_up(N1), "it died of it");
+    check(&mut world, ms(15), N1, expect![[""]]);
 }
 
 #[test]

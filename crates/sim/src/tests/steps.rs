@@ -36,6 +36,30 @@ fn steps(case: &Case) -> &Steps {
     steps
 }
 
+/// A server that answers every greeting by two.
+struct Chatter;
+
+impl Specimen for Chatter {
+    fn world(&self, case: &Case, options: Options) -> Result<World, String> {
+        Ok(super::probe::chatter(case.nodes, options))
+    }
+
+    fn judge(&self, _history: &[Operation]) -> Option<(String, String)> {
+        None
+    }
+}
+
+#[test]
+fn a_storm_of_messages_is_a_livelock_and_its_case_is_kept() {
+    let case = Case { faults: Faults::Script(Vec::new()), ..Case::draw(1, &scope(), &Chatter) };
+    let run = case.run(&Chatter, Transcript::Off).expect("it runs");
+    let finding = run.finding.expect("a livelock");
+    assert_eq!(finding.by, "livelock", "{}", finding.sentence);
+    assert!(run.messages < 1_000_000, "{} messages", run.messages);
+    let shrunk = shrink(&case, &finding, &Chatter, 500_000, &|| false).expect("it runs");
+    assert_eq!(shrunk.run.finding.map(|finding| finding.by).as_deref(), Some("livelock"), "it repeats");
+}
+
 #[test]
 fn what_a_run_did_happens_again_step_by_step() {
     let toy = Toy { hasty: false };
@@ -80,7 +104,7 @@ fn a_find_is_cut_to_the_steps_that_matter() {
     let shrunk = shrink(&case, &finding, &toy, 5_000_000, &|| false).expect("it runs");
     let stages = &steps(&shrunk.case).stages;
     // A write, its arrival, the crash that forgets it, and the boot that shows it.
-    assert!((3..=5).contains(&stages.len()), "{stages:?}");
+    assert!((3..=6).contains(&stages.len()), "{stages:?}");
     assert!(stages.iter().any(|stage| matches!(&stage.step, Step::Act(Act::Crash(_) | Act::CrashBetween(..), ..))));
     assert_eq!(shrunk.run.finding.map(|finding| finding.by), Some(finding.by));
     let text = shrunk.run.story.iter().map(|line| line.text.as_str()).collect::<Vec<_>>().join("\n");
