@@ -37,7 +37,8 @@ pub fn page(rows: &[Row], options: &SimOptions) -> String {
     text.push_str("## All of them\n\n");
     for (_, name) in WAYS {
         let all: Vec<Option<f64>> = rows.iter().filter(|row| row.level == name).map(|row| row.seconds).collect();
-        text.push_str(&format!("- {name}: {}\n", total(&all)));
+        let told = if all.is_empty() { "not measured".into() } else { total(&all) };
+        text.push_str(&format!("- {name}: {told}\n"));
     }
     text.push_str(&format!("- shrinking: {}\n", shrinking(rows)));
     text
