@@ -90,7 +90,7 @@ impl Beam<'_> {
             if !self.may_go_on(budget) {
                 return self.configs.clear();
             }
-            self.patience -= 1;
+            self.patience = self.patience.saturating_sub(1 + self.seen.cost());
             let config = space.observe(config);
             if !self.seen.insert(&config, 0, space.slots, &space.used) {
                 continue;

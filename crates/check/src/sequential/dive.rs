@@ -61,7 +61,7 @@ impl<M: SequentialModel> Diver<'_, '_, M> {
             if let Some(config) = self.follow(config) {
                 return Dive::Order(self.walk.space.order(&config));
             }
-            patience = patience.saturating_sub(1);
+            patience = patience.saturating_sub(1 + self.seen.cost());
             let room = self.seen.room(&budget.limit).is_ok() && budget.limit.exceeded().is_none();
             if patience == 0 || self.walk.space.names() > NAMES || !room {
                 return Dive::GaveUp(self.walk.reached);

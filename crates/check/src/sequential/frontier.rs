@@ -89,14 +89,15 @@ impl<'a> Frontier<'a> {
     }
 
     fn spend(&mut self, patience: &mut usize) -> Result<(), Stopped> {
-        if self.left == 0 {
+        let cost = 1 + self.seen.cost();
+        if self.left < cost {
             return Err(Stopped::Budget("the budget of the exact search ran out"));
         }
         if let Some(reason) = self.limit.exceeded() {
             return Err(Stopped::Budget(reason));
         }
-        self.left -= 1;
-        *patience = patience.checked_sub(1).ok_or(Stopped::Impatient)?;
+        self.left -= cost;
+        *patience = patience.checked_sub(cost).ok_or(Stopped::Impatient)?;
         Ok(())
     }
 

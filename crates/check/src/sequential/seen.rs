@@ -11,7 +11,12 @@ use crate::limit::Limit;
 pub(super) struct Seen {
     first: Map<(u128, u32, u32), u32>,
     chain: Vec<Known>,
+    /// Configurations that were compared with others, since it was asked last.
+    compared: usize,
 }
+
+/// So many comparisons take as long as a configuration.
+const COMPARISONS: usize = 64;
 
 struct Known {
     mask: u128,
@@ -31,6 +36,13 @@ impl Seen {
     pub(super) fn clear(&mut self) {
         self.first.clear();
         self.chain.clear();
+    }
+
+    /// What the comparisons since the last call cost, in configurations: where states are few and what is open is much, they are most of the work.
+    pub(super) fn cost(&mut self) -> usize {
+        let cost = self.compared / COMPARISONS;
+        self.compared %= COMPARISONS;
+        cost
     }
 
     /// Asks for the memory that the next configuration needs, if any: the chain doubles, and the map and the lists of
@@ -53,6 +65,7 @@ impl Seen {
         let mut at = *first;
         while at != FREE {
             let known = &self.chain[at as usize];
+            self.compared += 1;
             if known.dominates(config, slots.reads) && used.no_more(known.used, config.used) {
                 return false;
             }
