@@ -69,3 +69,57 @@ impl Counts {
         (happened < self.happened).then(|| format!("{} increments are not in the order", self.happened - happened))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use base::{Rng, Seed};
+    use history::object::Objects;
+    use testkit::brute_objects::{self as brute, ObjectMix, random_objects};
+
+    use super::*;
+
+    const MIX: ObjectMix = ObjectMix {
+        rule: brute::counter,
+        actions: &[Action::Add, Action::Read],
+        operations: 7,
+        unique: true,
+        pending: 0.2,
+        lies: 0.15,
+        sequential: false,
+    };
+
+    fn counts(history: &Objects) -> Option<Counts> {
+        let happened = history.calls.iter().filter(|call| call.may_have_happened());
+        Counts::of(happened, history.len())
+    }
+
+    #[test]
+    fn no_order_of_increments_proves_an_invalid_counter() {
+        let mut rng = Rng::new(Seed(3).derive("increments"));
+        let (mut proved, mut refused, mut incomplete) = (0, 0, 0);
+        for _ in 0..4_000 {
+            let history = random_objects(&mut rng, MIX);
+            let Some(counts) = counts(&history) else { continue };
+            let valid = brute::linearizable(&history, brute::counter);
+            for _ in 0..10 {
+                let mut order: Vec<u32> = (0..counts.adds.len() as u32).collect();
+                for i in (1..order.len()).rev() {
+                    order.swap(i, rng.below(i as u64 + 1) as usize);
+                }
+                order.truncate(rng.within(0..=order.len() as u64) as usize);
+                let proves = counts.refute(&order).is_none();
+                assert!(valid || !proves, "{order:?} proves {history:#?}");
+                *if proves { &mut proved } else { &mut refused } += 1;
+                if let (true, Some(&last)) = (proves, order.last()) {
+                    let twice = [&order[..], &[last]].concat();
+                    assert!(counts.refute(&twice).is_some(), "{last} twice in {history:#?}");
+                    incomplete += 1;
+                }
+            }
+        }
+        assert!(
+            proved.min(refused).min(incomplete) > 1_000,
+            "{proved} proved, {refused} refused, {incomplete} doubled"
+        );
+    }
+}
